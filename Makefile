@@ -1,0 +1,25 @@
+# Orderly. `make test` is the one command that says whether the tree is good. The
+# tests start their own PostgreSQL; only its binaries must be installed.
+
+GO ?= go
+# One for all tests of a package, so that a test that hangs names itself.
+TEST_TIMEOUT ?= 10m
+BENCH ?= .
+
+.PHONY: build test lint bench
+
+build:
+	$(GO) build -o bin/orderly ./cmd/orderly
+
+# The race detector slows tests down several times, and it finds every data race
+# that the plain run would meet, so there is one run and it has the detector.
+test: lint
+	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
+
+lint:
+	@unformatted=$$(gofmt -l cmd internal); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+bench:
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
