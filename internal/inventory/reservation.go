@@ -1,0 +1,180 @@
+package inventory
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/problem"
+)
+
+// Limits of one reservation.
+const (
+	MaxReservationLines = 200
+	MinReservationTTL   = time.Second
+	MaxReservationTTL   = 7 * 24 * time.Hour
+	// DefaultReservationTTL is how long a basket holds stock unless it asks otherwise.
+	DefaultReservationTTL = 15 * time.Minute
+)
+
+// ReservationStatus is where a reservation is in its life. It ends exactly once.
+type ReservationStatus string
+
+// The states of a reservation.
+const (
+	ReservationHeld     ReservationStatus = "held"
+	ReservationClaimed  ReservationStatus = "claimed"  // became part of an order
+	ReservationReleased ReservationStatus = "released" // given back
+	ReservationExpired  ReservationStatus = "expired"
+)
+
+// The types of reservation events.
+const (
+	EventReservationHeld     = "reservation.held"
+	EventReservationExtended = "reservation.extended"
+	EventReservationClaimed  = "reservation.claimed"
+	EventReservationReleased = "reservation.released"
+	EventReservationExpired  = "reservation.expired"
+)
+
+// NewReservation is the request to hold stock for a basket.
+type NewReservation struct {
+	Channel    string               `json:"channel"`
+	Location   string               `json:"location,omitempty"` // hold here only; default: the channel's locations
+	Lines      []NewReservationLine `json:"lines"`
+	TTLSeconds int64                `json:"ttl_seconds,omitempty"` // default 900, 1..604800
+	Partial    bool                 `json:"partial,omitempty"`     // hold what there is instead of all or nothing
+	Reference  string               `json:"reference,omitempty"`   // the basket's id, for people
+}
+
+// NewReservationLine is a line of NewReservation.
+type NewReservationLine struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Validate reports every field that is wrong in itself.
+func (n *NewReservation) Validate() error {
+	var bad problem.Invalid
+	if n.Channel == "" {
+		bad.Add("channel", "required", "name the channel that reserves")
+	}
+	if len(n.Lines) == 0 || len(n.Lines) > MaxReservationLines {
+		bad.Add("lines", "out_of_range", "between 1 and %d lines, got %d", MaxReservationLines, len(n.Lines))
+		return bad.Err()
+	}
+	for i, l := range n.Lines {
+		if l.SKU == "" || len(l.SKU) > 200 {
+			bad.Add(fmt.Sprintf("lines[%d].sku", i), "required", "name the SKU in at most 200 bytes")
+		}
+		if l.Quantity < 1 || l.Quantity > 1_000_000 {
+			bad.Add(fmt.Sprintf("lines[%d].quantity", i), "out_of_range", "must be between 1 and 1000000, got %d", l.Quantity)
+		}
+	}
+	checkTTL(&bad, n.TTLSeconds)
+	if len(n.Reference) > 200 {
+		bad.Add("reference", "too_long", "at most 200 bytes")
+	}
+	return bad.Err()
+}
+
+func checkTTL(bad *problem.Invalid, seconds int64) {
+	if seconds != 0 && (seconds < int64(MinReservationTTL/time.Second) || seconds > int64(MaxReservationTTL/time.Second)) {
+		bad.Add("ttl_seconds", "out_of_range", "must be between %d and %d, got %d", MinReservationTTL/time.Second, MaxReservationTTL/time.Second, seconds)
+	}
+}
+
+// ValidateTTL checks the time a reservation is extended by; 0 means the default.
+func ValidateTTL(seconds int64) error {
+	var bad problem.Invalid
+	checkTTL(&bad, seconds)
+	return bad.Err()
+}
+
+// TTL returns the duration for a ttl_seconds field, whose zero is the default.
+func TTL(seconds int64) time.Duration {
+	if seconds == 0 {
+		return DefaultReservationTTL
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// Hold is stock of one location held for a line of a reservation. Quantity
+// counts units of the line's SKU (kits: kits).
+type Hold struct {
+	Line     int    `json:"line"` // index into lines
+	Location string `json:"location"`
+	Quantity int64  `json:"quantity"`
+}
+
+// ReservationLine is a line of a reservation.
+type ReservationLine struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Held      int64  `json:"held"`
+	Parts     []Part `json:"parts,omitempty"`
+}
+
+// Reservation holds stock for a basket until it is claimed, released or expires.
+type Reservation struct {
+	ID        string            `json:"id"`
+	Version   int64             `json:"version"`
+	Channel   string            `json:"channel"`
+	Status    ReservationStatus `json:"status"`
+	Lines     []ReservationLine `json:"lines"`
+	Holds     []Hold            `json:"holds"`
+	ExpiresAt time.Time         `json:"expires_at"`
+	CreatedAt time.Time         `json:"created_at"`
+	OrderID   string            `json:"order_id,omitempty"` // once claimed
+	Reference string            `json:"reference,omitempty"`
+}
+
+// ReservationEvent is one fact about a reservation.
+type ReservationEvent struct {
+	Type        string       `json:"type"`
+	Reservation *Reservation `json:"reservation,omitempty"` // held
+	ExpiresAt   time.Time    `json:"expires_at,omitzero"`   // extended
+	OrderID     string       `json:"order_id,omitempty"`    // claimed
+}
+
+// Apply returns the reservation after the event (r is nil before it is held).
+func (r *Reservation) Apply(e ReservationEvent, version int64) *Reservation {
+	var next Reservation
+	if e.Type == EventReservationHeld {
+		next = *e.Reservation
+	} else {
+		next = *r
+	}
+	switch e.Type {
+	case EventReservationExtended:
+		next.ExpiresAt = e.ExpiresAt
+	case EventReservationClaimed:
+		next.Status, next.OrderID = ReservationClaimed, e.OrderID
+	case EventReservationReleased:
+		next.Status = ReservationReleased
+	case EventReservationExpired:
+		next.Status = ReservationExpired
+	}
+	next.Version = version
+	return &next
+}
+
+// Movements returns the stock movements that take (toReserved) or give back the
+// holds of the reservation.
+func (r *Reservation) Movements(toReserved bool, reason string) []Movement {
+	from, to := Reserved, Free
+	if toReserved {
+		from, to = Free, Reserved
+	}
+	var out []Movement
+	for _, h := range r.Holds {
+		l := &r.Lines[h.Line]
+		if len(l.Parts) == 0 {
+			out = append(out, Movement{SKU: l.SKU, Location: h.Location, From: from, To: to, Quantity: h.Quantity, Reason: reason})
+			continue
+		}
+		for _, p := range l.Parts {
+			out = append(out, Movement{SKU: p.SKU, Location: h.Location, From: from, To: to, Quantity: p.Quantity * h.Quantity, Reason: reason})
+		}
+	}
+	return out
+}

@@ -1,0 +1,304 @@
+package order
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/money"
+	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/problem"
+)
+
+// New is the request to capture an order.
+type New struct {
+	Channel        string            `json:"channel"`
+	ExternalID     string            `json:"external_id,omitempty"`
+	PlacedAt       time.Time         `json:"placed_at,omitzero"` // default: now
+	Currency       string            `json:"currency,omitempty"` // default: the channel's
+	Method         Method            `json:"method,omitempty"`   // default: ship
+	Service        string            `json:"service,omitempty"`  // default: the channel's
+	PickupLocation string            `json:"pickup_location,omitempty"`
+	Customer       Customer          `json:"customer,omitzero"`
+	ShipTo         *network.Address  `json:"ship_to,omitempty"`
+	BillTo         *network.Address  `json:"bill_to,omitempty"`
+	Lines          []NewLine         `json:"lines"`
+	TaxIncluded    bool              `json:"tax_included,omitempty"`
+	Discount       int64             `json:"discount,omitempty"`
+	Shipping       int64             `json:"shipping,omitempty"`
+	ShippingTax    int64             `json:"shipping_tax,omitempty"`
+	Total          *int64            `json:"total,omitempty"` // checked when given
+	Tenders        []Tender          `json:"tenders,omitempty"`
+	ReservationID  string            `json:"reservation_id,omitempty"`
+	Shortage       string            `json:"shortage,omitempty"` // backorder, reject; default: the channel's
+	Attributes     map[string]string `json:"attributes,omitempty"`
+	Note           string            `json:"note,omitempty"`
+}
+
+// NewLine is a line of New.
+type NewLine struct {
+	ID         string `json:"id,omitempty"` // default: its number, from 1
+	ExternalID string `json:"external_id,omitempty"`
+	SKU        string `json:"sku"`
+	Name       string `json:"name,omitempty"`
+	Quantity   int64  `json:"quantity"`
+	UnitPrice  int64  `json:"unit_price"`
+	Discount   int64  `json:"discount,omitempty"`
+	Tax        int64  `json:"tax,omitempty"`
+}
+
+// Validate reports every field that is wrong in itself (problem.Invalid), before
+// any look at channels, catalog or stock.
+func (n *New) Validate() error {
+	var bad problem.Invalid
+	if n.Channel == "" {
+		bad.Add("channel", "required", "name the channel the order comes from")
+	}
+	text(&bad, "external_id", n.ExternalID, 200)
+	text(&bad, "note", n.Note, 4*MaxTextBytes)
+	text(&bad, "reservation_id", n.ReservationID, 200)
+	if n.Currency != "" && !money.ValidCurrency(n.Currency) {
+		bad.Add("currency", "unknown_currency", "%q is not an ISO 4217 code", n.Currency)
+	}
+	switch n.Method {
+	case "", Ship:
+		if n.PickupLocation != "" {
+			bad.Add("pickup_location", "not_allowed", "only an order with method pickup has a pickup location")
+		}
+	case Pickup:
+		if n.PickupLocation == "" {
+			bad.Add("pickup_location", "required", "an order for pickup names the location")
+		}
+	default:
+		bad.Add("method", "unknown", "%q is neither ship nor pickup", n.Method)
+	}
+	if n.Shortage != "" && n.Shortage != "backorder" && n.Shortage != "reject" {
+		bad.Add("shortage", "unknown", "%q is neither backorder nor reject", n.Shortage)
+	}
+	n.validateCustomer(&bad)
+	n.validateLines(&bad)
+	for _, a := range []struct {
+		pointer string
+		amount  int64
+	}{{"discount", n.Discount}, {"shipping", n.Shipping}, {"shipping_tax", n.ShippingTax}} {
+		amount(&bad, a.pointer, a.amount)
+	}
+	if len(n.Attributes) > MaxAttributes {
+		bad.Add("attributes", "too_many", "at most %d attributes, got %d", MaxAttributes, len(n.Attributes))
+	}
+	for k, v := range n.Attributes {
+		if len(k) > 100 || len(v) > MaxTextBytes {
+			bad.Add("attributes", "too_long", "keys have at most 100 bytes and values %d", MaxTextBytes)
+			break
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return err
+	}
+	n.validateMoney(&bad)
+	return bad.Err()
+}
+
+func (n *New) validateCustomer(bad *problem.Invalid) {
+	text(bad, "customer.id", n.Customer.ID, 200)
+	text(bad, "customer.name", n.Customer.Name, MaxTextBytes)
+	text(bad, "customer.email", n.Customer.Email, MaxTextBytes)
+	text(bad, "customer.phone", n.Customer.Phone, 100)
+	for pointer, a := range map[string]*network.Address{"ship_to": n.ShipTo, "bill_to": n.BillTo} {
+		if a != nil {
+			a.ValidateInto(bad, pointer)
+		}
+	}
+}
+
+func (n *New) validateLines(bad *problem.Invalid) {
+	if len(n.Lines) == 0 {
+		bad.Add("lines", "required", "an order has at least one line")
+	}
+	if len(n.Lines) > MaxLines {
+		bad.Add("lines", "too_many", "at most %d lines, got %d", MaxLines, len(n.Lines))
+		return
+	}
+	for i := range n.Lines {
+		l := &n.Lines[i]
+		at := func(field string) string { return fmt.Sprintf("lines[%d].%s", i, field) }
+		if l.SKU == "" {
+			bad.Add(at("sku"), "required", "name the SKU")
+		}
+		if l.Quantity < 1 || l.Quantity > MaxLineQuantity {
+			bad.Add(at("quantity"), "out_of_range", "must be between 1 and %d, got %d", MaxLineQuantity, l.Quantity)
+		}
+		if len(l.SKU) > 200 || len(l.ID) > 100 || len(l.ExternalID) > 200 || len(l.Name) > MaxTextBytes {
+			bad.Add(at("sku"), "too_long", "sku and external_id have at most 200 bytes, id 100, name %d", MaxTextBytes)
+		}
+		for j := range i {
+			if l.ID != "" && n.Lines[j].ID == l.ID {
+				bad.Add(at("id"), "duplicate", "line id %q is used twice", l.ID)
+				break
+			}
+		}
+		if l.UnitPrice < 0 || l.UnitPrice > MaxAmount/MaxLineQuantity {
+			bad.Add(at("unit_price"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount/MaxLineQuantity, l.UnitPrice)
+		}
+		if l.Discount < 0 || l.Discount > MaxAmount {
+			bad.Add(at("discount"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount, l.Discount)
+		}
+		if l.Tax < 0 || l.Tax > MaxAmount {
+			bad.Add(at("tax"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount, l.Tax)
+		}
+	}
+	if len(n.Lines) > 1 && n.mixedIDs() {
+		bad.Add("lines", "mixed_ids", "give every line an id or none")
+	}
+}
+
+func (n *New) mixedIDs() bool {
+	for i := range n.Lines {
+		if (n.Lines[i].ID == "") != (n.Lines[0].ID == "") {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *New) validateMoney(bad *problem.Invalid) {
+	t := n.totals()
+	for i := range n.Lines {
+		if l := &n.Lines[i]; l.Discount > l.UnitPrice*l.Quantity {
+			bad.Add(fmt.Sprintf("lines[%d].discount", i), "exceeds_price", "discount %d is more than the line's price %d", l.Discount, l.UnitPrice*l.Quantity)
+		}
+	}
+	if t.Total < 0 {
+		bad.Add("discount", "exceeds_price", "discounts of %d exceed what the order costs", t.Discount)
+	}
+	if n.Total != nil && *n.Total != t.Total {
+		bad.Add("total", "wrong_sum", "lines, discounts, shipping and tax add up to %d, not %d", t.Total, *n.Total)
+	}
+	if len(n.Tenders) > MaxTenders {
+		bad.Add("tenders", "too_many", "at most %d tenders, got %d", MaxTenders, len(n.Tenders))
+		return
+	}
+	var paid int64
+	for i, p := range n.Tenders {
+		at := func(field string) string { return fmt.Sprintf("tenders[%d].%s", i, field) }
+		switch p.Type {
+		case "card", "gift_card", "account", "cash", "other":
+		default:
+			bad.Add(at("type"), "unknown", "%q is none of card, gift_card, account, cash, other", p.Type)
+		}
+		amount(bad, at("amount"), p.Amount)
+		text(bad, at("reference"), p.Reference, 200)
+		if looksLikeCardNumber(p.Reference) {
+			bad.Add(at("reference"), "card_number", "looks like a card number; send the payment provider's token")
+		}
+		paid += p.Amount
+	}
+	if len(n.Tenders) > 0 && len(*bad) == 0 && paid != t.Total {
+		bad.Add("tenders", "wrong_sum", "tenders add up to %d, the order costs %d", paid, t.Total)
+	}
+}
+
+func (n *New) totals() Totals {
+	var t Totals
+	for i := range n.Lines {
+		l := &n.Lines[i]
+		t.Subtotal += l.UnitPrice * l.Quantity
+		t.Discount += l.Discount
+		t.Tax += l.Tax
+	}
+	t.Discount += n.Discount
+	t.Shipping = n.Shipping
+	t.Tax += n.ShippingTax
+	t.Total = t.Subtotal - t.Discount + t.Shipping
+	if !n.TaxIncluded {
+		t.Total += t.Tax
+	}
+	return t
+}
+
+func text(bad *problem.Invalid, pointer, s string, maxBytes int) {
+	if len(s) > maxBytes {
+		bad.Add(pointer, "too_long", "at most %d bytes, got %d", maxBytes, len(s))
+	}
+}
+
+func amount(bad *problem.Invalid, pointer string, a int64) {
+	if a < 0 || a > MaxAmount {
+		bad.Add(pointer, "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount, a)
+	}
+}
+
+// looksLikeCardNumber reports 13 to 19 digits (spaces and dashes between them)
+// that pass the Luhn check of ISO/IEC 7812-1.
+func looksLikeCardNumber(s string) bool {
+	digits, sum := 0, 0
+	for i := len(s) - 1; i >= 0; i-- {
+		c := s[i]
+		if c == ' ' || c == '-' {
+			continue
+		}
+		if c < '0' || c > '9' {
+			return false
+		}
+		d := int(c - '0')
+		if digits%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+		digits++
+	}
+	return digits >= 13 && digits <= 19 && sum%10 == 0
+}
+
+// Captured is the fact a capture needs beside the request: what the shell made
+// or looked up for it.
+type Captured struct {
+	ID          string
+	At          time.Time
+	Fingerprint string
+	// Parts gives the components of a line's SKU when it is a kit, else nil.
+	Parts func(sku string) []inventory.Part
+}
+
+// Capture turns a valid request, whose defaults are filled in, into the event
+// that starts the order.
+func (n *New) Capture(c Captured) Event {
+	o := &Order{
+		ID: c.ID, Channel: n.Channel, ExternalID: n.ExternalID, Status: StatusOpen,
+		PlacedAt: n.PlacedAt, CreatedAt: c.At, UpdatedAt: c.At,
+		Currency: n.Currency, Method: n.Method, Service: n.Service, PickupLocation: n.PickupLocation,
+		Customer: n.Customer, ShipTo: n.ShipTo, BillTo: n.BillTo,
+		TaxIncluded: n.TaxIncluded, Discount: n.Discount, Shipping: n.Shipping, ShippingTax: n.ShippingTax,
+		Totals: n.totals(), Tenders: n.Tenders, Attributes: n.Attributes, Note: n.Note,
+		Fulfillments: []Fulfillment{}, Fingerprint: c.Fingerprint,
+	}
+	if o.PlacedAt.IsZero() {
+		o.PlacedAt = c.At
+	}
+	o.Lines = make([]Line, len(n.Lines))
+	for i := range n.Lines {
+		l := &n.Lines[i]
+		id := l.ID
+		if id == "" {
+			id = lineNumber(i)
+		}
+		total := l.UnitPrice*l.Quantity - l.Discount
+		if !n.TaxIncluded {
+			total += l.Tax
+		}
+		o.Lines[i] = Line{
+			ID: id, ExternalID: l.ExternalID, SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
+			UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax, Total: total, Parts: c.Parts(l.SKU),
+		}
+	}
+	return Event{Type: EventCaptured, Order: o}
+}
+
+func lineNumber(i int) string {
+	if i < 9 {
+		return "123456789"[i : i+1]
+	}
+	return fmt.Sprint(i + 1)
+}

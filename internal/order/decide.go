@@ -1,0 +1,346 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Refusal is a command that the order's state does not allow. It changes nothing.
+type Refusal struct {
+	Code    string // stable, machine-readable
+	Pointer string // the request field it is about; may be empty
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+func refuse(code, pointer, format string, args ...any) error {
+	return &Refusal{Code: code, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
+}
+
+// Codes of refusals.
+const (
+	CodeWrongState      = "wrong_state"
+	CodeUnknownLine     = "unknown_line"
+	CodeTooMany         = "too_many_units"
+	CodeNoFulfillment   = "fulfillment_not_found"
+	CodeNotCancellable  = "not_cancellable"
+	CodeNothingToDo     = "nothing_to_do"
+	CodeWrongMethod     = "wrong_method"
+	CodeTooManyFulfills = "too_many_fulfillments"
+)
+
+// Edge is a step a fulfillment can take by a command.
+type Edge struct {
+	Command  string
+	From, To FulfillmentStatus
+}
+
+// Edges is the published state machine of fulfillments. ship, ready and
+// handover imply the picking and packing that was not reported, as separate events.
+var Edges = []Edge{
+	{"accept", FulfillmentOpen, FulfillmentAccepted},
+	{"reject", FulfillmentOpen, FulfillmentRejected}, {"reject", FulfillmentAccepted, FulfillmentRejected},
+	{"pick", FulfillmentOpen, FulfillmentPicked}, {"pick", FulfillmentAccepted, FulfillmentPicked},
+	{"pack", FulfillmentPicked, FulfillmentPacked},
+	{"ship", FulfillmentOpen, FulfillmentShipped}, {"ship", FulfillmentAccepted, FulfillmentShipped},
+	{"ship", FulfillmentPicked, FulfillmentShipped}, {"ship", FulfillmentPacked, FulfillmentShipped},
+	{"ready", FulfillmentOpen, FulfillmentReady}, {"ready", FulfillmentAccepted, FulfillmentReady},
+	{"ready", FulfillmentPicked, FulfillmentReady}, {"ready", FulfillmentPacked, FulfillmentReady},
+	{"handover", FulfillmentReady, FulfillmentHandedOver},
+	{"deliver", FulfillmentShipped, FulfillmentDelivered},
+	{"cancel", FulfillmentOpen, FulfillmentCancelled}, {"cancel", FulfillmentAccepted, FulfillmentCancelled},
+}
+
+func allowed(command string, from FulfillmentStatus) bool {
+	for _, e := range Edges {
+		if e.Command == command && e.From == from {
+			return true
+		}
+	}
+	return false
+}
+
+// Step is a command of a location or carrier on one fulfillment.
+type Step struct {
+	Command string         `json:"-"` // accept, reject, pick, pack, ship, ready, handover, deliver
+	Lines   []LineQuantity `json:"lines,omitempty"`
+	Parcels []Parcel       `json:"parcels,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+}
+
+// Reasons for which rejected units are taken out of the location's stock: it
+// looked and they were not there, or not fit for sale.
+var lostReasons = []string{"out_of_stock", "not_found", "damaged"}
+
+// Decide gives the events of a step on the fulfillment, or a *Refusal. A step
+// that a repeated message asks for again, and that is already done, is refused
+// with CodeWrongState: the caller sees the state in the message.
+func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
+	f := o.Fulfillment(fulfillmentID)
+	if f == nil {
+		return nil, refuse(CodeNoFulfillment, "", "the order has no fulfillment %q", fulfillmentID)
+	}
+	if !allowed(s.Command, f.Status) {
+		return nil, refuse(CodeWrongState, "", "cannot %s a fulfillment that is %s", s.Command, f.Status)
+	}
+	if len(s.Parcels) > MaxParcels {
+		return nil, refuse(CodeTooMany, "parcels", "at most %d parcels", MaxParcels)
+	}
+	event := func(t string) Event { return Event{Type: t, FulfillmentID: f.ID, Reason: s.Reason} }
+	switch s.Command {
+	case "accept":
+		return []Event{event(EventFulfillmentAccepted)}, nil
+	case "reject":
+		return f.reject(s, event(EventFulfillmentRejected))
+	case "pick":
+		lines, err := f.pick(s.Lines)
+		e := event(EventFulfillmentPicked)
+		e.Lines = lines
+		return []Event{e}, err
+	case "pack":
+		e := event(EventFulfillmentPacked)
+		e.Parcels = s.Parcels
+		return []Event{e}, nil
+	case "ship":
+		return f.ship(s, event)
+	case "ready":
+		if f.Method != Pickup {
+			return nil, refuse(CodeWrongMethod, "", "only a fulfillment for pickup becomes ready; ship this one")
+		}
+		return append(f.implied(event, false), event(EventFulfillmentReady)), nil
+	case "handover":
+		e := event(EventFulfillmentHandover)
+		e.Lines = f.unshipped()
+		return []Event{e}, nil
+	default: // deliver, the only other command with an edge
+		return []Event{event(EventFulfillmentDeliver)}, nil
+	}
+}
+
+// wanted checks the lines of a step against limit and defaults to everything.
+func (f *Fulfillment) wanted(lines []LineQuantity, limit func(*FulfillmentLine) int64) ([]LineQuantity, error) {
+	var out []LineQuantity
+	if len(lines) == 0 {
+		for i := range f.Lines {
+			if q := limit(&f.Lines[i]); q > 0 {
+				out = append(out, LineQuantity{Line: f.Lines[i].Line, Quantity: q})
+			}
+		}
+		return out, nil
+	}
+	seen := make(map[string]bool, len(lines))
+	for i, q := range lines {
+		fl := f.line(q.Line)
+		switch {
+		case fl == nil:
+			return nil, refuse(CodeUnknownLine, fmt.Sprintf("lines[%d].line", i), "the fulfillment has no line %q", q.Line)
+		case seen[q.Line]:
+			return nil, refuse(CodeUnknownLine, fmt.Sprintf("lines[%d].line", i), "line %q is named twice", q.Line)
+		case q.Quantity < 0 || q.Short < 0 || q.Quantity+q.Short == 0:
+			return nil, refuse(CodeTooMany, fmt.Sprintf("lines[%d].quantity", i), "quantity and short are not negative, and not both zero")
+		case q.Quantity > limit(fl) || q.Short > limit(fl)-q.Quantity:
+			return nil, refuse(CodeTooMany, fmt.Sprintf("lines[%d].quantity", i), "line %s has %d units left for this, got %d", q.Line, limit(fl), q.Quantity+q.Short)
+		}
+		seen[q.Line] = true
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+func (l *FulfillmentLine) unpicked() int64 { return l.Quantity - l.Picked }
+
+func (f *Fulfillment) reject(s Step, e Event) ([]Event, error) {
+	lines, err := f.wanted(s.Lines, (*FulfillmentLine).unpicked)
+	if err != nil {
+		return nil, err
+	}
+	if len(lines) == 0 {
+		return nil, refuse(CodeNothingToDo, "lines", "every unit is picked already; report a short pick or cancel instead")
+	}
+	for i := range lines {
+		if lines[i].Short != 0 {
+			return nil, refuse(CodeTooMany, fmt.Sprintf("lines[%d].short", i), "short belongs to pick; use quantity")
+		}
+	}
+	e.Lines, e.Lost = lines, slices.Contains(lostReasons, s.Reason)
+	return []Event{e}, nil
+}
+
+func (f *Fulfillment) pick(lines []LineQuantity) ([]LineQuantity, error) {
+	lines, err := f.wanted(lines, (*FulfillmentLine).unpicked)
+	if err == nil && len(lines) == 0 {
+		err = refuse(CodeNothingToDo, "lines", "nothing is left to pick")
+	}
+	return lines, err
+}
+
+// implied reports the steps a location did without telling.
+func (f *Fulfillment) implied(event func(string) Event, pack bool) []Event {
+	var out []Event
+	if f.Status == FulfillmentOpen || f.Status == FulfillmentAccepted {
+		if lines, _ := f.pick(nil); len(lines) > 0 {
+			e := event(EventFulfillmentPicked)
+			e.Lines = lines
+			out = append(out, e)
+		}
+	}
+	if pack && f.Status != FulfillmentPacked {
+		out = append(out, event(EventFulfillmentPacked))
+	}
+	return out
+}
+
+func (f *Fulfillment) unshipped() []LineQuantity {
+	var out []LineQuantity
+	for i := range f.Lines {
+		if q := f.Lines[i].Quantity - f.Lines[i].Shipped; q > 0 {
+			out = append(out, LineQuantity{Line: f.Lines[i].Line, Quantity: q})
+		}
+	}
+	return out
+}
+
+func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
+	if f.Method == Pickup {
+		return nil, refuse(CodeWrongMethod, "", "a fulfillment for pickup is made ready and handed over, not shipped")
+	}
+	lines, err := f.wanted(s.Lines, func(l *FulfillmentLine) int64 { return l.Quantity - l.Shipped })
+	if err != nil {
+		return nil, err
+	}
+	for i := range lines {
+		if lines[i].Short != 0 {
+			return nil, refuse(CodeTooMany, fmt.Sprintf("lines[%d].short", i), "report missing units with pick before shipping")
+		}
+	}
+	e := event(EventFulfillmentShipped)
+	e.Lines, e.Parcels = lines, s.Parcels
+	return append(f.implied(event, true), e), nil
+}
+
+// Cancellation asks to cancel units; no lines means everything that can be.
+type Cancellation struct {
+	Lines  []LineQuantity `json:"lines,omitempty"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// Cancel gives the events that cancel units, or a *Refusal when fewer than
+// asked can still be stopped. Units that nobody has go first, then those whose
+// picking has not begun, latest fulfillment first.
+func (o *Order) Cancel(c Cancellation) ([]Event, error) {
+	lines := c.Lines
+	if len(lines) == 0 {
+		for i := range o.Lines {
+			if q := o.Lines[i].Quantity - o.Lines[i].Cancelled; q > 0 {
+				lines = append(lines, LineQuantity{Line: o.Lines[i].ID, Quantity: q})
+			}
+		}
+		if len(lines) == 0 {
+			return nil, refuse(CodeWrongState, "", "the order is cancelled already")
+		}
+	}
+	unplaced := Event{Type: EventCancelled, Reason: c.Reason}
+	placed := make([]Event, len(o.Fulfillments))
+	seen := make(map[string]bool, len(lines))
+	for i, q := range lines {
+		l := o.Line(q.Line)
+		at := fmt.Sprintf("lines[%d]", i)
+		switch {
+		case l == nil || seen[q.Line]:
+			return nil, refuse(CodeUnknownLine, at+".line", "line %q is unknown or named twice", q.Line)
+		case q.Quantity < 1 || q.Quantity > l.Quantity:
+			return nil, refuse(CodeTooMany, at+".quantity", "line %s has %d units, cannot cancel %d", l.ID, l.Quantity-l.Cancelled, q.Quantity)
+		}
+		seen[q.Line] = true
+		left := q.Quantity
+		if n := min(left, l.Open()+l.Backordered); n > 0 {
+			unplaced.Lines = append(unplaced.Lines, LineQuantity{Line: l.ID, Quantity: n})
+			left -= n
+		}
+		left = o.cancelPlaced(l, left, placed, c.Reason)
+		if left > 0 {
+			return nil, refuse(CodeNotCancellable, at+".quantity", "%d of %d units of line %s are picked, shipped or cancelled already", left, q.Quantity, l.ID)
+		}
+	}
+	var events []Event
+	if len(unplaced.Lines) > 0 {
+		events = append(events, unplaced)
+	}
+	for _, e := range placed {
+		if len(e.Lines) > 0 {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+func (o *Order) cancelPlaced(l *Line, left int64, placed []Event, reason string) int64 {
+	for j := len(o.Fulfillments) - 1; j >= 0 && left > 0; j-- {
+		f := &o.Fulfillments[j]
+		fl := f.line(l.ID)
+		if fl == nil || !allowed("cancel", f.Status) {
+			continue
+		}
+		if n := min(left, fl.unpicked()); n > 0 {
+			placed[j].Type, placed[j].FulfillmentID, placed[j].Reason = EventFulfillmentCancel, f.ID, reason
+			placed[j].Lines = append(placed[j].Lines, LineQuantity{Line: l.ID, Quantity: n})
+			left -= n
+		}
+	}
+	return left
+}
+
+// Placement is one location's share of a sourcing plan.
+type Placement struct {
+	Location string
+	Lines    []LineQuantity
+	Service  string
+	Promise  Promise
+	Cost     int64
+	// Reserved are those of Lines that a reservation of this order holds at the location.
+	Reserved []LineQuantity
+	Decision Decision
+}
+
+// Place gives the events that hand units to locations, backorder what no
+// location can take, and set the timer that looks again. retry is zero when nothing is to be looked for again.
+func (o *Order) Place(placements []Placement, backorder []LineQuantity, retry time.Time, at time.Time) ([]Event, error) {
+	if len(o.Fulfillments)+len(placements) > MaxFulfillments {
+		return nil, refuse(CodeTooManyFulfills, "", "the order has %d fulfillments already", len(o.Fulfillments))
+	}
+	var events []Event
+	for i, p := range placements {
+		f := &Fulfillment{
+			ID: fmt.Sprintf("%s-%d", o.ID, len(o.Fulfillments)+i+1), Location: p.Location, Method: o.Method, Service: p.Service,
+			Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, CreatedAt: at,
+		}
+		for _, q := range p.Lines {
+			fl := FulfillmentLine{Line: q.Line, Quantity: q.Quantity}
+			if l := o.Line(q.Line); l != nil {
+				fl.SKU = l.SKU
+			}
+			f.Lines = append(f.Lines, fl)
+		}
+		events = append(events, Event{Type: EventFulfillmentCreated, Fulfillment: f, Reserved: p.Reserved, Decision: &p.Decision})
+	}
+	if waiting := o.newlyBackordered(backorder); len(waiting) > 0 {
+		events = append(events, Event{Type: EventBackordered, Lines: waiting})
+	}
+	if len(backorder) > 0 && !retry.IsZero() {
+		events = append(events, Event{Type: EventRetryScheduled, At: retry})
+	}
+	return events, nil
+}
+
+// newlyBackordered leaves out units that are backordered already.
+func (o *Order) newlyBackordered(backorder []LineQuantity) []LineQuantity {
+	var out []LineQuantity
+	for _, q := range backorder {
+		if l := o.Line(q.Line); l != nil && q.Quantity > l.Backordered {
+			out = append(out, LineQuantity{Line: q.Line, Quantity: q.Quantity - l.Backordered})
+		}
+	}
+	return out
+}

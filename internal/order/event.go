@@ -1,0 +1,337 @@
+package order
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/inventory"
+)
+
+// The types of events. Their meaning never changes; a new meaning gets a new type.
+const (
+	EventCaptured            = "order.captured"
+	EventBackordered         = "order.backordered"
+	EventCancelled           = "order.cancelled"
+	EventRetryScheduled      = "order.retry_scheduled"
+	EventFulfillmentCreated  = "fulfillment.created"
+	EventFulfillmentAccepted = "fulfillment.accepted"
+	EventFulfillmentRejected = "fulfillment.rejected"
+	EventFulfillmentPicked   = "fulfillment.picked"
+	EventFulfillmentPacked   = "fulfillment.packed"
+	EventFulfillmentShipped  = "fulfillment.shipped"
+	EventFulfillmentReady    = "fulfillment.ready"
+	EventFulfillmentHandover = "fulfillment.handed_over"
+	EventFulfillmentDeliver  = "fulfillment.delivered"
+	EventFulfillmentCancel   = "fulfillment.cancelled"
+)
+
+// EventTypes lists every type, for documentation and subscriptions.
+var EventTypes = []string{
+	EventCaptured, EventBackordered, EventCancelled, EventRetryScheduled,
+	EventFulfillmentCreated, EventFulfillmentAccepted, EventFulfillmentRejected, EventFulfillmentPicked,
+	EventFulfillmentPacked, EventFulfillmentShipped, EventFulfillmentReady, EventFulfillmentHandover,
+	EventFulfillmentDeliver, EventFulfillmentCancel,
+}
+
+// Event is one fact about an order. Which fields are set depends on the type:
+//
+//   - order.captured: Order, as it was placed, before any location was chosen
+//   - fulfillment.created: Fulfillment, Decision
+//   - order.backordered: Lines that now wait for stock
+//   - order.cancelled: Lines that were with nobody; Reason
+//   - order.retry_scheduled: At
+//   - fulfillment.*: FulfillmentID; Lines and Parcels where units are concerned; Reason
+type Event struct {
+	Type          string         `json:"type"`
+	Order         *Order         `json:"order,omitempty"`
+	Fulfillment   *Fulfillment   `json:"fulfillment,omitempty"`
+	FulfillmentID string         `json:"fulfillment_id,omitempty"`
+	Lines         []LineQuantity `json:"lines,omitempty"`
+	Parcels       []Parcel       `json:"parcels,omitempty"`
+	Reason        string         `json:"reason,omitempty"`
+	Lost          bool           `json:"lost,omitempty"` // units were not found: they leave the location's stock
+	At            time.Time      `json:"at,omitzero"`
+	// Reserved are the units of a created fulfillment that a reservation held there already.
+	Reserved []LineQuantity `json:"reserved,omitempty"`
+	Decision *Decision      `json:"decision,omitempty"`
+}
+
+// Decision says why a location got units.
+type Decision struct {
+	Rule       string   `json:"rule"`       // name and version of the rule
+	Candidates int      `json:"candidates"` // locations looked at
+	Excluded   []string `json:"excluded,omitempty"`
+	Reason     string   `json:"reason"` // in a sentence
+}
+
+// Fold applies one command's events to an order (nil before capture) and
+// returns the next order; the order given is not changed. version and at are
+// those of the command.
+func Fold(o *Order, events []Event, version int64, at time.Time) (*Order, error) {
+	var next *Order
+	if o != nil {
+		next = o.clone()
+	}
+	for i := range events {
+		e := &events[i]
+		if e.Type == EventCaptured {
+			if next != nil || e.Order == nil {
+				return nil, fmt.Errorf("order: %s on an order that exists, or without its order", e.Type)
+			}
+			next = e.Order.clone()
+			continue
+		}
+		if next == nil {
+			return nil, fmt.Errorf("order: %s before %s", e.Type, EventCaptured)
+		}
+		if err := next.apply(e, at); err != nil {
+			return nil, err
+		}
+	}
+	if next == nil {
+		return nil, fmt.Errorf("order: no events")
+	}
+	next.Version, next.UpdatedAt = version, at
+	next.derive()
+	return next, nil
+}
+
+func (o *Order) apply(e *Event, at time.Time) error {
+	switch e.Type {
+	case EventFulfillmentCreated:
+		return o.applyCreated(e)
+	case EventBackordered:
+		for _, q := range e.Lines {
+			if l := o.Line(q.Line); l != nil {
+				l.Backordered += q.Quantity
+			}
+		}
+		return o.check()
+	case EventCancelled:
+		for _, q := range e.Lines {
+			l := o.Line(q.Line)
+			if l == nil {
+				return fmt.Errorf("order: no line %q", q.Line)
+			}
+			fromOpen := min(l.Open(), q.Quantity)
+			l.Backordered -= q.Quantity - fromOpen
+			l.Cancelled += q.Quantity
+		}
+		o.clearRetry()
+		return o.check()
+	case EventRetryScheduled:
+		o.RetryAt = e.At
+		return nil
+	}
+	f := o.Fulfillment(e.FulfillmentID)
+	if f == nil {
+		return fmt.Errorf("order: no fulfillment %q", e.FulfillmentID)
+	}
+	if err := o.applyFulfillment(f, e, at); err != nil {
+		return err
+	}
+	return o.check()
+}
+
+func (o *Order) applyCreated(e *Event) error {
+	f := *e.Fulfillment
+	f.Lines = append([]FulfillmentLine(nil), f.Lines...)
+	for _, fl := range f.Lines {
+		l := o.Line(fl.Line)
+		if l == nil {
+			return fmt.Errorf("order: no line %q", fl.Line)
+		}
+		fromOpen := min(l.Open(), fl.Quantity)
+		l.Backordered -= fl.Quantity - fromOpen
+		l.Allocated += fl.Quantity
+	}
+	o.Fulfillments = append(o.Fulfillments, f)
+	o.Attempts++
+	if f.Promise.ShipBy.After(o.Promise.ShipBy) {
+		o.Promise.ShipBy = f.Promise.ShipBy
+	}
+	if f.Promise.DeliverBy.After(o.Promise.DeliverBy) {
+		o.Promise.DeliverBy = f.Promise.DeliverBy
+	}
+	o.clearRetry()
+	return o.check()
+}
+
+// clearRetry drops the timer once nothing waits for it.
+func (o *Order) clearRetry() {
+	if len(o.Unplaced()) == 0 {
+		o.RetryAt = time.Time{}
+	}
+}
+
+func (o *Order) applyFulfillment(f *Fulfillment, e *Event, at time.Time) error {
+	switch e.Type {
+	case EventFulfillmentAccepted:
+		f.Status, f.AcceptedAt = FulfillmentAccepted, at
+	case EventFulfillmentRejected:
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Rejected += q })
+		o.exclude(f.Location)
+	case EventFulfillmentCancel:
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Cancelled += q; l.Cancelled += q })
+	case EventFulfillmentPicked:
+		for _, q := range e.Lines {
+			fl, l := f.line(q.Line), o.Line(q.Line)
+			fl.Picked += q.Quantity
+			fl.Short += q.Short
+			fl.Quantity -= q.Short
+			l.Allocated -= q.Short
+			if q.Short > 0 {
+				o.exclude(f.Location)
+				f.Reason = e.Reason
+			}
+		}
+		f.Status = f.settled(FulfillmentPicked)
+	case EventFulfillmentPacked:
+		for i := range f.Lines {
+			f.Lines[i].Packed = f.Lines[i].Picked
+		}
+		f.Parcels = append(slices.Clip(f.Parcels), e.Parcels...)
+		f.Status = FulfillmentPacked
+	case EventFulfillmentReady:
+		for i := range f.Lines {
+			f.Lines[i].Packed = f.Lines[i].Picked
+		}
+		f.Status = FulfillmentReady
+	case EventFulfillmentShipped, EventFulfillmentHandover:
+		o.applyLeft(f, e, at)
+	case EventFulfillmentDeliver:
+		f.Status, f.DeliveredAt = FulfillmentDelivered, at
+	default:
+		return fmt.Errorf("order: unknown event %q", e.Type)
+	}
+	return nil
+}
+
+// applyGone takes units out of a fulfillment before they left the location.
+func (o *Order) applyGone(f *Fulfillment, e *Event, count func(*FulfillmentLine, *Line, int64)) {
+	for _, q := range e.Lines {
+		fl, l := f.line(q.Line), o.Line(q.Line)
+		fl.Quantity -= q.Quantity
+		l.Allocated -= q.Quantity
+		count(fl, l, q.Quantity)
+	}
+	f.Reason = e.Reason
+	f.Status = f.settled(f.Status)
+}
+
+// applyLeft records units that left the building.
+func (o *Order) applyLeft(f *Fulfillment, e *Event, at time.Time) {
+	for _, q := range e.Lines {
+		fl, l := f.line(q.Line), o.Line(q.Line)
+		fl.Shipped += q.Quantity
+		fl.Packed = max(fl.Packed, fl.Shipped)
+		l.Allocated -= q.Quantity
+		l.Fulfilled += q.Quantity
+	}
+	f.Parcels = append(slices.Clip(f.Parcels), e.Parcels...)
+	f.ShippedAt = at
+	f.Status = f.settled(f.Status)
+	if e.Type == EventFulfillmentHandover && f.Status == FulfillmentShipped {
+		f.Status, f.DeliveredAt = FulfillmentHandedOver, at
+	}
+}
+
+func (o *Order) exclude(location string) {
+	if !slices.Contains(o.Excluded, location) {
+		o.Excluded = append(o.Excluded, location)
+	}
+}
+
+// settled is the fulfillment's status after quantities changed; otherwise is
+// the status it takes when all units in it are picked and none left yet.
+func (f *Fulfillment) settled(otherwise FulfillmentStatus) FulfillmentStatus {
+	var quantity, picked, shipped, rejected, short int64
+	for i := range f.Lines {
+		l := &f.Lines[i]
+		quantity += l.Quantity
+		picked += l.Picked
+		shipped += l.Shipped
+		rejected += l.Rejected
+		short += l.Short
+	}
+	switch {
+	case quantity == 0 && rejected+short > 0:
+		return FulfillmentRejected
+	case quantity == 0:
+		return FulfillmentCancelled
+	case shipped == quantity:
+		return FulfillmentShipped
+	case picked == quantity && (f.Status == FulfillmentOpen || f.Status == FulfillmentAccepted):
+		return FulfillmentPicked
+	case picked < quantity && otherwise == FulfillmentPicked:
+		return FulfillmentAccepted
+	}
+	return otherwise
+}
+
+// check asserts the quantities that must hold after every event.
+func (o *Order) check() error {
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		if l.Open() < 0 || l.Cancelled < 0 || l.Backordered < 0 || l.Allocated < 0 || l.Fulfilled < 0 {
+			return fmt.Errorf("order: line %s does not add up: %+v", l.ID, *l)
+		}
+	}
+	for i := range o.Fulfillments {
+		for _, fl := range o.Fulfillments[i].Lines {
+			if fl.Shipped < 0 || fl.Shipped > fl.Packed || fl.Packed > fl.Picked || fl.Picked > fl.Quantity {
+				return fmt.Errorf("order: fulfillment %s line %s does not add up: %+v", o.Fulfillments[i].ID, fl.Line, fl)
+			}
+		}
+	}
+	return nil
+}
+
+// Movements returns the stock movements that an event means. o is the order
+// after the event; only its lines' parts and its fulfillments' locations are read.
+func Movements(o *Order, e *Event) []inventory.Movement {
+	var out []inventory.Movement
+	move := func(location string, q LineQuantity, n int64, from, to inventory.Account) {
+		if l := o.Line(q.Line); l != nil && n > 0 {
+			l.stocked(n, func(sku string, quantity int64) {
+				out = append(out, inventory.Movement{SKU: sku, Location: location, From: from, To: to, Quantity: quantity, Reason: e.Reason})
+			})
+		}
+	}
+	if e.Type == EventFulfillmentCreated {
+		for _, fl := range e.Fulfillment.Lines {
+			var held int64
+			for _, r := range e.Reserved {
+				if r.Line == fl.Line {
+					held = r.Quantity
+				}
+			}
+			move(e.Fulfillment.Location, LineQuantity{Line: fl.Line}, held, inventory.Reserved, inventory.Allocated)
+			move(e.Fulfillment.Location, LineQuantity{Line: fl.Line}, fl.Quantity-held, inventory.Free, inventory.Allocated)
+		}
+		return out
+	}
+	f := o.Fulfillment(e.FulfillmentID)
+	if f == nil {
+		return nil
+	}
+	for _, q := range e.Lines {
+		switch e.Type {
+		case EventFulfillmentRejected:
+			to := inventory.Free
+			if e.Lost {
+				to = inventory.Adjustment
+			}
+			move(f.Location, q, q.Quantity, inventory.Allocated, to)
+		case EventFulfillmentCancel:
+			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Free)
+		case EventFulfillmentPicked:
+			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Picked)
+			move(f.Location, q, q.Short, inventory.Allocated, inventory.Adjustment)
+		case EventFulfillmentShipped, EventFulfillmentHandover:
+			move(f.Location, q, q.Quantity, inventory.Picked, inventory.Shipped)
+		}
+	}
+	return out
+}
