@@ -2,6 +2,9 @@ package order
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -47,18 +50,25 @@ type NewLine struct {
 	Tax        int64  `json:"tax,omitempty"`
 }
 
+// The years an order may be placed in, UTC: RFC 3339 has no others after 9999, and
+// an offset must not carry a time beyond.
+const minYear, maxYear = 1970, 9999
+
 // Validate reports every field that is wrong in itself (problem.Invalid), before
 // any look at channels, catalog or stock.
 func (n *New) Validate() error {
 	var bad problem.Invalid
-	if n.Channel == "" {
-		bad.Add("channel", "required", "name the channel the order comes from")
-	}
-	text(&bad, "external_id", n.ExternalID, 200)
+	bad.ID("channel", n.Channel)
+	bad.Text("external_id", n.ExternalID, 200)
+	bad.Text("service", n.Service, 200)
+	bad.Text("pickup_location", n.PickupLocation, 200)
+	bad.Text("reservation_id", n.ReservationID, 200)
 	text(&bad, "note", n.Note, 4*MaxTextBytes)
-	text(&bad, "reservation_id", n.ReservationID, 200)
+	if y := n.PlacedAt.UTC().Year(); !n.PlacedAt.IsZero() && (y < minYear || y > maxYear) {
+		bad.Add("placed_at", "out_of_range", "must be between the years %d and %d", minYear, maxYear)
+	}
 	if n.Currency != "" && !money.ValidCurrency(n.Currency) {
-		bad.Add("currency", "unknown_currency", "%q is not an ISO 4217 code", n.Currency)
+		bad.Add("currency", "unknown_currency", "%.60q is not an ISO 4217 code", n.Currency)
 	}
 	switch n.Method {
 	case "", Ship:
@@ -70,10 +80,10 @@ func (n *New) Validate() error {
 			bad.Add("pickup_location", "required", "an order for pickup names the location")
 		}
 	default:
-		bad.Add("method", "unknown", "%q is neither ship nor pickup", n.Method)
+		bad.Add("method", "unknown", "%.60q is neither ship nor pickup", n.Method)
 	}
 	if n.Shortage != "" && n.Shortage != "backorder" && n.Shortage != "reject" {
-		bad.Add("shortage", "unknown", "%q is neither backorder nor reject", n.Shortage)
+		bad.Add("shortage", "unknown", "%.60q is neither backorder nor reject", n.Shortage)
 	}
 	n.validateCustomer(&bad)
 	n.validateLines(&bad)
@@ -83,15 +93,7 @@ func (n *New) Validate() error {
 	}{{"discount", n.Discount}, {"shipping", n.Shipping}, {"shipping_tax", n.ShippingTax}} {
 		amount(&bad, a.pointer, a.amount)
 	}
-	if len(n.Attributes) > MaxAttributes {
-		bad.Add("attributes", "too_many", "at most %d attributes, got %d", MaxAttributes, len(n.Attributes))
-	}
-	for k, v := range n.Attributes {
-		if len(k) > 100 || len(v) > MaxTextBytes {
-			bad.Add("attributes", "too_long", "keys have at most 100 bytes and values %d", MaxTextBytes)
-			break
-		}
-	}
+	n.validateAttributes(&bad)
 	if err := bad.Err(); err != nil {
 		return err
 	}
@@ -100,13 +102,34 @@ func (n *New) Validate() error {
 }
 
 func (n *New) validateCustomer(bad *problem.Invalid) {
-	text(bad, "customer.id", n.Customer.ID, 200)
+	bad.Text("customer.id", n.Customer.ID, 200)
 	text(bad, "customer.name", n.Customer.Name, MaxTextBytes)
 	text(bad, "customer.email", n.Customer.Email, MaxTextBytes)
 	text(bad, "customer.phone", n.Customer.Phone, 100)
-	for pointer, a := range map[string]*network.Address{"ship_to": n.ShipTo, "bill_to": n.BillTo} {
-		if a != nil {
-			a.ValidateInto(bad, pointer)
+	if n.ShipTo != nil {
+		n.ShipTo.ValidateInto(bad, "ship_to")
+	}
+	if n.BillTo != nil {
+		n.BillTo.ValidateInto(bad, "bill_to")
+	}
+}
+
+func (n *New) validateAttributes(bad *problem.Invalid) {
+	if len(n.Attributes) > MaxAttributes {
+		bad.Add("attributes", "too_many", "at most %d attributes, got %d", MaxAttributes, len(n.Attributes))
+		return
+	}
+	for _, k := range slices.Sorted(maps.Keys(n.Attributes)) {
+		v := n.Attributes[k]
+		if len(k) > 100 || len(v) > MaxTextBytes {
+			bad.Add("attributes", "too_long", "keys have at most 100 bytes and values %d", MaxTextBytes)
+			return
+		}
+		found := len(*bad)
+		bad.Text("attributes", k, 100)
+		text(bad, "attributes", v, MaxTextBytes)
+		if len(*bad) > found {
+			return
 		}
 	}
 }
@@ -122,18 +145,16 @@ func (n *New) validateLines(bad *problem.Invalid) {
 	for i := range n.Lines {
 		l := &n.Lines[i]
 		at := func(field string) string { return fmt.Sprintf("lines[%d].%s", i, field) }
-		if l.SKU == "" {
-			bad.Add(at("sku"), "required", "name the SKU")
-		}
+		bad.ID(at("sku"), l.SKU)
+		bad.Text(at("id"), l.ID, 100)
+		bad.Text(at("external_id"), l.ExternalID, 200)
+		text(bad, at("name"), l.Name, MaxTextBytes)
 		if l.Quantity < 1 || l.Quantity > MaxLineQuantity {
 			bad.Add(at("quantity"), "out_of_range", "must be between 1 and %d, got %d", MaxLineQuantity, l.Quantity)
 		}
-		if len(l.SKU) > 200 || len(l.ID) > 100 || len(l.ExternalID) > 200 || len(l.Name) > MaxTextBytes {
-			bad.Add(at("sku"), "too_long", "sku and external_id have at most 200 bytes, id 100, name %d", MaxTextBytes)
-		}
 		for j := range i {
 			if l.ID != "" && n.Lines[j].ID == l.ID {
-				bad.Add(at("id"), "duplicate", "line id %q is used twice", l.ID)
+				bad.Add(at("id"), "duplicate", "line id %.60q is used twice", l.ID)
 				break
 			}
 		}
@@ -163,6 +184,9 @@ func (n *New) mixedIDs() bool {
 
 func (n *New) validateMoney(bad *problem.Invalid) {
 	t := n.totals()
+	if max(t.Subtotal, t.Discount, t.Tax, t.Total) > MaxAmount {
+		bad.Add("lines", "out_of_range", "the order's sums may have at most %d minor units", MaxAmount)
+	}
 	for i := range n.Lines {
 		if l := &n.Lines[i]; l.Discount > l.UnitPrice*l.Quantity {
 			bad.Add(fmt.Sprintf("lines[%d].discount", i), "exceeds_price", "discount %d is more than the line's price %d", l.Discount, l.UnitPrice*l.Quantity)
@@ -184,10 +208,10 @@ func (n *New) validateMoney(bad *problem.Invalid) {
 		switch p.Type {
 		case "card", "gift_card", "account", "cash", "other":
 		default:
-			bad.Add(at("type"), "unknown", "%q is none of card, gift_card, account, cash, other", p.Type)
+			bad.Add(at("type"), "unknown", "%.60q is none of card, gift_card, account, cash, other", p.Type)
 		}
 		amount(bad, at("amount"), p.Amount)
-		text(bad, at("reference"), p.Reference, 200)
+		bad.Text(at("reference"), p.Reference, 200)
 		if looksLikeCardNumber(p.Reference) {
 			bad.Add(at("reference"), "card_number", "looks like a card number; send the payment provider's token")
 		}
@@ -216,11 +240,17 @@ func (n *New) totals() Totals {
 	return t
 }
 
+// text checks text for people, which unlike an identifier may have line breaks
+// and tabs. Other control characters are refused: no store or screen takes them all.
 func text(bad *problem.Invalid, pointer, s string, maxBytes int) {
 	if len(s) > maxBytes {
 		bad.Add(pointer, "too_long", "at most %d bytes, got %d", maxBytes, len(s))
+		return
 	}
+	bad.Text(pointer, lineBreaks.Replace(s), maxBytes)
 }
+
+var lineBreaks = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
 
 func amount(bad *problem.Invalid, pointer string, a int64) {
 	if a < 0 || a > MaxAmount {
@@ -267,7 +297,7 @@ type Captured struct {
 func (n *New) Capture(c Captured) Event {
 	o := &Order{
 		ID: c.ID, Channel: n.Channel, ExternalID: n.ExternalID, Status: StatusOpen,
-		PlacedAt: n.PlacedAt, CreatedAt: c.At, UpdatedAt: c.At,
+		PlacedAt: n.PlacedAt.UTC(), CreatedAt: c.At, UpdatedAt: c.At,
 		Currency: n.Currency, Method: n.Method, Service: n.Service, PickupLocation: n.PickupLocation,
 		Customer: n.Customer, ShipTo: n.ShipTo, BillTo: n.BillTo,
 		TaxIncluded: n.TaxIncluded, Discount: n.Discount, Shipping: n.Shipping, ShippingTax: n.ShippingTax,

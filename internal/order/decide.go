@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/orderly-oms/orderly/internal/problem"
 )
 
 // Refusal is a command that the order's state does not allow. It changes nothing.
@@ -29,6 +31,7 @@ const (
 	CodeNothingToDo     = "nothing_to_do"
 	CodeWrongMethod     = "wrong_method"
 	CodeTooManyFulfills = "too_many_fulfillments"
+	CodeNotAllowed      = "not_allowed"
 )
 
 // Edge is a step a fulfillment can take by a command.
@@ -39,18 +42,26 @@ type Edge struct {
 
 // Edges is the published state machine of fulfillments. ship, ready and
 // handover imply the picking and packing that was not reported, as separate events.
+// A command on some of the units may leave the status as it is, which is no edge.
 var Edges = []Edge{
 	{"accept", FulfillmentOpen, FulfillmentAccepted},
 	{"reject", FulfillmentOpen, FulfillmentRejected}, {"reject", FulfillmentAccepted, FulfillmentRejected},
+	{"reject", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
 	{"pick", FulfillmentOpen, FulfillmentPicked}, {"pick", FulfillmentAccepted, FulfillmentPicked},
+	{"pick", FulfillmentOpen, FulfillmentAccepted},                                                     // some of the units
+	{"pick", FulfillmentOpen, FulfillmentRejected}, {"pick", FulfillmentAccepted, FulfillmentRejected}, // every unit is short
 	{"pack", FulfillmentPicked, FulfillmentPacked},
 	{"ship", FulfillmentOpen, FulfillmentShipped}, {"ship", FulfillmentAccepted, FulfillmentShipped},
 	{"ship", FulfillmentPicked, FulfillmentShipped}, {"ship", FulfillmentPacked, FulfillmentShipped},
+	{"ship", FulfillmentOpen, FulfillmentPacked}, {"ship", FulfillmentAccepted, FulfillmentPacked}, // some of the units
+	{"ship", FulfillmentPicked, FulfillmentPacked},
 	{"ready", FulfillmentOpen, FulfillmentReady}, {"ready", FulfillmentAccepted, FulfillmentReady},
 	{"ready", FulfillmentPicked, FulfillmentReady}, {"ready", FulfillmentPacked, FulfillmentReady},
 	{"handover", FulfillmentReady, FulfillmentHandedOver},
 	{"deliver", FulfillmentShipped, FulfillmentDelivered},
 	{"cancel", FulfillmentOpen, FulfillmentCancelled}, {"cancel", FulfillmentAccepted, FulfillmentCancelled},
+	{"cancel", FulfillmentOpen, FulfillmentRejected}, {"cancel", FulfillmentAccepted, FulfillmentRejected}, // the others were rejected or short
+	{"cancel", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
 }
 
 func allowed(command string, from FulfillmentStatus) bool {
@@ -74,6 +85,26 @@ type Step struct {
 // looked and they were not there, or not fit for sale.
 var lostReasons = []string{"out_of_stock", "not_found", "damaged"}
 
+// Validate reports every field that is wrong in itself (problem.Invalid).
+func (s *Step) Validate() error {
+	var bad problem.Invalid
+	text(&bad, "reason", s.Reason, MaxTextBytes)
+	bad.Count("lines", len(s.Lines), MaxLines)
+	bad.Count("parcels", len(s.Parcels), MaxParcels)
+	for i := range s.Parcels {
+		p := &s.Parcels[i]
+		at := problem.At("parcels", i)
+		text(&bad, at+".id", p.ID, 200)
+		text(&bad, at+".carrier", p.Carrier, 200)
+		text(&bad, at+".service", p.Service, 200)
+		text(&bad, at+".tracking", p.Tracking, 200)
+		text(&bad, at+".tracking_url", p.TrackingURL, 2000)
+		bad.Range(at+".weight_g", p.WeightG, 0, 1_000_000_000)
+		bad.Count(at+".lines", len(p.Lines), MaxLines)
+	}
+	return bad.Err()
+}
+
 // Decide gives the events of a step on the fulfillment, or a *Refusal. A step
 // that a repeated message asks for again, and that is already done, is refused
 // with CodeWrongState: the caller sees the state in the message.
@@ -85,8 +116,11 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 	if !allowed(s.Command, f.Status) {
 		return nil, refuse(CodeWrongState, "", "cannot %s a fulfillment that is %s", s.Command, f.Status)
 	}
-	if len(s.Parcels) > MaxParcels {
-		return nil, refuse(CodeTooMany, "parcels", "at most %d parcels", MaxParcels)
+	if len(f.Parcels)+len(s.Parcels) > MaxParcels {
+		return nil, refuse(CodeTooMany, "parcels", "a fulfillment has at most %d parcels", MaxParcels)
+	}
+	if err := s.unused(); err != nil {
+		return nil, err
 	}
 	event := func(t string) Event { return Event{Type: t, FulfillmentID: f.ID, Reason: s.Reason} }
 	switch s.Command {
@@ -96,9 +130,12 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 		return f.reject(s, event(EventFulfillmentRejected))
 	case "pick":
 		lines, err := f.pick(s.Lines)
+		if err != nil {
+			return nil, err
+		}
 		e := event(EventFulfillmentPicked)
 		e.Lines = lines
-		return []Event{e}, err
+		return []Event{e}, nil
 	case "pack":
 		e := event(EventFulfillmentPacked)
 		e.Parcels = s.Parcels
@@ -111,12 +148,31 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 		}
 		return append(f.implied(event, false), event(EventFulfillmentReady)), nil
 	case "handover":
+		lines, err := f.leaving(s.Lines)
+		if err != nil {
+			return nil, err
+		}
 		e := event(EventFulfillmentHandover)
-		e.Lines = f.unshipped()
+		e.Lines = lines
 		return []Event{e}, nil
 	default: // deliver, the only other command with an edge
 		return []Event{event(EventFulfillmentDeliver)}, nil
 	}
+}
+
+// unused refuses what the command has no use for, so that a caller who names
+// some units is never taken to mean all of them.
+func (s *Step) unused() error {
+	switch s.Command {
+	case "accept", "pack", "ready", "deliver":
+		if len(s.Lines) > 0 {
+			return refuse(CodeNotAllowed, "lines", "%s is about the whole fulfillment; leave lines out", s.Command)
+		}
+	}
+	if s.Command != "pack" && s.Command != "ship" && len(s.Parcels) > 0 {
+		return refuse(CodeNotAllowed, "parcels", "parcels belong to pack and ship")
+	}
+	return nil
 }
 
 // wanted checks the lines of a step against limit and defaults to everything.
@@ -192,21 +248,9 @@ func (f *Fulfillment) implied(event func(string) Event, pack bool) []Event {
 	return out
 }
 
-func (f *Fulfillment) unshipped() []LineQuantity {
-	var out []LineQuantity
-	for i := range f.Lines {
-		if q := f.Lines[i].Quantity - f.Lines[i].Shipped; q > 0 {
-			out = append(out, LineQuantity{Line: f.Lines[i].Line, Quantity: q})
-		}
-	}
-	return out
-}
-
-func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
-	if f.Method == Pickup {
-		return nil, refuse(CodeWrongMethod, "", "a fulfillment for pickup is made ready and handed over, not shipped")
-	}
-	lines, err := f.wanted(s.Lines, func(l *FulfillmentLine) int64 { return l.Quantity - l.Shipped })
+// leaving is what a ship or handover takes out of the building.
+func (f *Fulfillment) leaving(lines []LineQuantity) ([]LineQuantity, error) {
+	lines, err := f.wanted(lines, func(l *FulfillmentLine) int64 { return l.Quantity - l.Shipped })
 	if err != nil {
 		return nil, err
 	}
@@ -214,6 +258,17 @@ func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
 		if lines[i].Short != 0 {
 			return nil, refuse(CodeTooMany, fmt.Sprintf("lines[%d].short", i), "report missing units with pick before shipping")
 		}
+	}
+	return lines, nil
+}
+
+func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
+	if f.Method == Pickup {
+		return nil, refuse(CodeWrongMethod, "", "a fulfillment for pickup is made ready and handed over, not shipped")
+	}
+	lines, err := f.leaving(s.Lines)
+	if err != nil {
+		return nil, err
 	}
 	e := event(EventFulfillmentShipped)
 	e.Lines, e.Parcels = lines, s.Parcels
@@ -226,19 +281,25 @@ type Cancellation struct {
 	Reason string         `json:"reason,omitempty"`
 }
 
+// Validate reports every field that is wrong in itself (problem.Invalid).
+func (c *Cancellation) Validate() error {
+	var bad problem.Invalid
+	text(&bad, "reason", c.Reason, MaxTextBytes)
+	bad.Count("lines", len(c.Lines), MaxLines)
+	return bad.Err()
+}
+
 // Cancel gives the events that cancel units, or a *Refusal when fewer than
 // asked can still be stopped. Units that nobody has go first, then those whose
 // picking has not begun, latest fulfillment first.
 func (o *Order) Cancel(c Cancellation) ([]Event, error) {
 	lines := c.Lines
 	if len(lines) == 0 {
-		for i := range o.Lines {
-			if q := o.Lines[i].Quantity - o.Lines[i].Cancelled; q > 0 {
-				lines = append(lines, LineQuantity{Line: o.Lines[i].ID, Quantity: q})
+		if lines = o.cancellable(); len(lines) == 0 {
+			if o.Status == StatusCancelled {
+				return nil, refuse(CodeWrongState, "", "the order is cancelled already")
 			}
-		}
-		if len(lines) == 0 {
-			return nil, refuse(CodeWrongState, "", "the order is cancelled already")
+			return nil, refuse(CodeNotCancellable, "", "every unit is picked, shipped or cancelled already")
 		}
 	}
 	unplaced := Event{Type: EventCancelled, Reason: c.Reason}
@@ -251,7 +312,7 @@ func (o *Order) Cancel(c Cancellation) ([]Event, error) {
 		case l == nil || seen[q.Line]:
 			return nil, refuse(CodeUnknownLine, at+".line", "line %q is unknown or named twice", q.Line)
 		case q.Quantity < 1 || q.Quantity > l.Quantity:
-			return nil, refuse(CodeTooMany, at+".quantity", "line %s has %d units, cannot cancel %d", l.ID, l.Quantity-l.Cancelled, q.Quantity)
+			return nil, refuse(CodeTooMany, at+".quantity", "line %s has %d units, cannot cancel %d", l.ID, l.Quantity, q.Quantity)
 		}
 		seen[q.Line] = true
 		left := q.Quantity
@@ -274,6 +335,26 @@ func (o *Order) Cancel(c Cancellation) ([]Event, error) {
 		}
 	}
 	return events, nil
+}
+
+// cancellable is what can still be stopped: units that nobody has or whose
+// picking has not begun.
+func (o *Order) cancellable() []LineQuantity {
+	out := make([]LineQuantity, 0, len(o.Lines))
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		q := l.Open() + l.Backordered
+		for j := range o.Fulfillments {
+			f := &o.Fulfillments[j]
+			if fl := f.line(l.ID); fl != nil && allowed("cancel", f.Status) {
+				q += fl.unpicked()
+			}
+		}
+		if q > 0 {
+			out = append(out, LineQuantity{Line: l.ID, Quantity: q})
+		}
+	}
+	return out
 }
 
 func (o *Order) cancelPlaced(l *Line, left int64, placed []Event, reason string) int64 {
@@ -306,9 +387,14 @@ type Placement struct {
 
 // Place gives the events that hand units to locations, backorder what no
 // location can take, and set the timer that looks again. retry is zero when nothing is to be looked for again.
+// Returns a *Refusal at the limit of fulfillments, and another error for a plan
+// that does not fit the order, which is the caller's fault.
 func (o *Order) Place(placements []Placement, backorder []LineQuantity, retry time.Time, at time.Time) ([]Event, error) {
 	if len(o.Fulfillments)+len(placements) > MaxFulfillments {
 		return nil, refuse(CodeTooManyFulfills, "", "the order has %d fulfillments already", len(o.Fulfillments))
+	}
+	if err := o.checkPlan(placements, backorder); err != nil {
+		return nil, err
 	}
 	var events []Event
 	for i, p := range placements {

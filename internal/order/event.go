@@ -103,9 +103,11 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		return o.applyCreated(e)
 	case EventBackordered:
 		for _, q := range e.Lines {
-			if l := o.Line(q.Line); l != nil {
-				l.Backordered += q.Quantity
+			l := o.Line(q.Line)
+			if l == nil {
+				return fmt.Errorf("order: no line %q", q.Line)
 			}
+			l.Backordered += q.Quantity
 		}
 		return o.check()
 	case EventCancelled:
@@ -128,6 +130,11 @@ func (o *Order) apply(e *Event, at time.Time) error {
 	if f == nil {
 		return fmt.Errorf("order: no fulfillment %q", e.FulfillmentID)
 	}
+	for _, q := range e.Lines {
+		if f.line(q.Line) == nil || o.Line(q.Line) == nil {
+			return fmt.Errorf("order: fulfillment %s has no line %q", f.ID, q.Line)
+		}
+	}
 	if err := o.applyFulfillment(f, e, at); err != nil {
 		return err
 	}
@@ -135,6 +142,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 }
 
 func (o *Order) applyCreated(e *Event) error {
+	if e.Fulfillment == nil {
+		return fmt.Errorf("order: %s without its fulfillment", e.Type)
+	}
 	f := *e.Fulfillment
 	f.Lines = append([]FulfillmentLine(nil), f.Lines...)
 	for _, fl := range f.Lines {

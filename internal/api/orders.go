@@ -1,0 +1,195 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/orderly-oms/orderly/internal/auth"
+	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/problem"
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+func orderRoutes() []Route {
+	return []Route{
+		{
+			Method: "POST", Path: "/v1/orders", ID: "createOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 201,
+			Summary: "Capture an order: hold its units, choose locations, make fulfillments. Unique per channel and external_id: the same order again gets the same answer, another one under the same id is refused",
+			In:      order.New{}, Out: order.Order{}, Handle: (*Server).createOrder,
+		},
+		{
+			Method: "GET", Path: "/v1/orders", ID: "listOrders", Tag: "orders", Scope: auth.OrdersRead, Status: 200,
+			Summary: "Search orders, newest first",
+			Query: append([]Query{
+				{Name: "channel", Doc: "channel id"}, {Name: "external_id", Doc: "the channel's own id"}, {Name: "status", Doc: "order status"},
+				{Name: "customer", Doc: "customer id"}, {Name: "email", Doc: "customer e-mail address"}, {Name: "sku", Doc: "orders with a line of this SKU"},
+				{Name: "created_from", Doc: "RFC 3339, inclusive"}, {Name: "created_before", Doc: "RFC 3339, exclusive"},
+			}, pageQuery...),
+			Out: Page[order.Order]{}, Handle: (*Server).listOrders,
+		},
+		{Method: "GET", Path: "/v1/orders/{id}", ID: "getOrder", Tag: "orders", Scope: auth.OrdersRead, Status: 200, Summary: "Read an order", Out: order.Order{}, Handle: (*Server).getOrder},
+		{
+			Method: "GET", Path: "/v1/orders/{id}/timeline", ID: "getOrderTimeline", Tag: "orders", Scope: auth.OrdersRead, Status: 200,
+			Summary: "Everything that happened to an order, oldest first", Out: Timeline{}, Handle: (*Server).orderTimeline,
+		},
+		{
+			Method: "POST", Path: "/v1/orders/{id}/cancel", ID: "cancelOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 200,
+			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all of it, or nothing when some cannot be stopped",
+			In:      order.Cancellation{}, Out: order.Order{}, Handle: (*Server).cancelOrder,
+		},
+	}
+}
+
+func (s *Server) createOrder(c *Call) error {
+	var n order.New
+	if err := c.Decode(&n); err != nil {
+		return err
+	}
+	m, err := c.meta()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.Context()
+	defer cancel()
+	reply, err := s.engine.Capture(ctx, &n, m)
+	if err == nil && reply.Entry != nil {
+		c.W.Header()["Location"] = []string{"/v1/orders/" + reply.Entry.ID}
+	}
+	return c.reply(reply, err)
+}
+
+// loadOne reads one record from the store, so that an answer never shows what is not durable.
+func (s *Server) loadOne(c *Call, key store.Key) (*store.Record, error) {
+	ctx, cancel := c.Context()
+	defer cancel()
+	records, err := s.engine.Store().Load(ctx, []store.Key{key})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, engine.ErrNotFound
+	}
+	return &records[0], nil
+}
+
+// document answers a read of one record; 304 when the caller has this version.
+func (s *Server) document(c *Call, key store.Key) error {
+	r, err := s.loadOne(c, key)
+	if err != nil {
+		return err
+	}
+	tag := etag(r.Version)
+	c.W.Header()["Etag"] = []string{tag}
+	if c.R.Header.Get("If-None-Match") == tag {
+		c.W.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	c.raw(http.StatusOK, r.Body)
+	return nil
+}
+
+func (s *Server) getOrder(c *Call) error {
+	return s.document(c, s.engine.OrderKey(c.R.PathValue("id")))
+}
+
+func (s *Server) listOrders(c *Call) error {
+	limit, err := c.limit()
+	if err != nil {
+		return err
+	}
+	q := store.Query{
+		Kind: engine.KindOrder, Channel: c.query("channel"), ExternalID: c.query("external_id"), State: c.query("status"),
+		Before: c.query("cursor"), Limit: limit + 1,
+	}
+	var terms []string
+	for _, t := range []struct{ parameter, value string }{
+		{"customer", c.query("customer")}, {"email", strings.ToLower(c.query("email"))}, {"sku", c.query("sku")},
+	} {
+		if t.value != "" {
+			terms = append(terms, t.parameter+":"+t.value)
+		}
+	}
+	if len(terms) > 1 {
+		var bad problem.Invalid
+		bad.Add("customer", problem.Conflict, "search by one of customer, email and sku at a time")
+		return bad.Err()
+	}
+	if len(terms) == 1 {
+		q.Term = terms[0]
+	}
+	if q.CreatedFrom, err = c.instant("created_from"); err != nil {
+		return err
+	}
+	if q.CreatedBefore, err = c.instant("created_before"); err != nil {
+		return err
+	}
+	return s.list(c, q, limit)
+}
+
+// list answers a page of records. The query asks for one more than the page holds.
+func (s *Server) list(c *Call, q store.Query, limit int) error {
+	ctx, cancel := c.Context()
+	defer cancel()
+	records, err := s.engine.Store().Find(ctx, q)
+	if err != nil {
+		return err
+	}
+	next := ""
+	if len(records) > limit {
+		records = records[:limit]
+		next = records[limit-1].ID
+	}
+	out := append(c.scratch.out[:0], `{"items":[`...)
+	for i := range records {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, records[i].Body...)
+	}
+	out = append(out, ']')
+	if next != "" {
+		out = append(out, `,"next":`...)
+		out = appendString(out, next)
+	}
+	c.scratch.out = append(out, '}')
+	c.raw(http.StatusOK, c.scratch.out)
+	return nil
+}
+
+// Timeline is the history of an order.
+type Timeline struct {
+	Events []engine.Published `json:"events"`
+}
+
+const maxTimelineCommands = 2000 // an order has far fewer
+
+func (s *Server) orderTimeline(c *Call) error {
+	ctx, cancel := c.Context()
+	defer cancel()
+	events, err := s.engine.Timeline(ctx, s.engine.OrderKey(c.R.PathValue("id")), 0, maxTimelineCommands)
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return engine.ErrNotFound
+	}
+	return c.json(http.StatusOK, Timeline{events})
+}
+
+func (s *Server) cancelOrder(c *Call) error {
+	var body order.Cancellation
+	if err := c.DecodeOptional(&body); err != nil {
+		return err
+	}
+	if err := body.Validate(); err != nil {
+		return err
+	}
+	m, err := c.meta()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.Context()
+	defer cancel()
+	return c.reply(s.engine.Cancel(ctx, c.R.PathValue("id"), body, m))
+}

@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+// Entry is a record with its decoded value. Entries and values are never
+// changed once made; a new version is a new entry.
+type Entry struct {
+	store.Record
+	// Value is the decoded body: *order.Order, *inventory.Reservation, …
+	Value any
+}
+
+// cache keeps recently used entries. It has two generations: when the young one
+// is full it becomes the old one and the old one is dropped, so it is bounded
+// and what is in use survives.
+type cache struct {
+	mu         sync.Mutex
+	young, old map[store.Key]*Entry
+	max        int // entries per generation
+}
+
+func newCache(size int) *cache {
+	c := &cache{max: size / 2}
+	c.clear()
+	return c
+}
+
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = map[store.Key]*Entry{}, nil
+}
+
+func (c *cache) get(k store.Key) *Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if en, ok := c.young[k]; ok {
+		return en
+	}
+	en, ok := c.old[k]
+	if ok {
+		c.add(en)
+	}
+	return en
+}
+
+// put keeps the entry unless a newer version is there.
+func (c *cache) put(en *Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range []map[store.Key]*Entry{c.young, c.old} {
+		if has, ok := g[en.Key]; ok && has.Version >= en.Version {
+			return
+		}
+	}
+	c.add(en)
+}
+
+func (c *cache) add(en *Entry) {
+	if len(c.young) >= c.max {
+		c.young, c.old = make(map[store.Key]*Entry, c.max/4), c.young
+	}
+	c.young[en.Key] = en
+}
+
+func (c *cache) drop(k store.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.young, k)
+	delete(c.old, k)
+}

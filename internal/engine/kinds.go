@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/orderly-oms/orderly/internal/catalog"
+	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+// The kinds of records. They are part of the stored format.
+const (
+	KindOrder       store.Kind = "order"
+	KindReservation store.Kind = "reservation"
+	KindChannel     store.Kind = "channel"
+	KindLocation    store.Kind = "location"
+	KindNetwork     store.Kind = "network"
+	KindCarrier     store.Kind = "carrier"
+	KindSKU         store.Kind = "sku"
+	KindSupply      store.Kind = "supply"
+	KindKey         store.Kind = "api_key"
+	KindWebhook     store.Kind = "webhook"
+	KindDelivery    store.Kind = "delivery"
+	// KindStock is the stream of inventory feeds. It has log rows but no records.
+	KindStock store.Kind = "stock"
+)
+
+// referenceKinds are held in memory on every node.
+var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply}
+
+// decoders turn a stored body into the value of its kind. Kinds without one
+// keep their body as it is (json.RawMessage): they belong to packages above.
+var decoders = map[store.Kind]func([]byte) (any, error){
+	KindOrder:       into[order.Order],
+	KindReservation: into[inventory.Reservation],
+	KindChannel:     into[network.Channel],
+	KindLocation:    into[network.Location],
+	KindNetwork:     into[network.Network],
+	KindCarrier:     into[network.Carrier],
+	KindSKU:         into[catalog.SKU],
+	KindSupply:      into[inventory.Supply],
+}
+
+func into[T any](body []byte) (any, error) {
+	v := new(T)
+	return v, json.Unmarshal(body, v)
+}
+
+func decode(r store.Record) (*Entry, error) {
+	f, ok := decoders[r.Kind]
+	if !ok {
+		return &Entry{Record: r, Value: json.RawMessage(r.Body)}, nil
+	}
+	v, err := f(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("decoding %s %s: %w", r.Kind, r.ID, err)
+	}
+	return &Entry{Record: r, Value: v}, nil
+}
+
+// Decode returns the entry of a stored record, for those who read the store directly.
+func Decode(r store.Record) (*Entry, error) { return decode(r) }

@@ -1,0 +1,317 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+// lane decides and commits the commands of one bucket, batch after batch.
+type lane struct {
+	e      *Engine
+	bucket int
+	queue  chan *request
+}
+
+type request struct {
+	command *Command
+	id      string
+	done    chan struct{} // closed when reply or err is set
+	reply   *Reply
+	err     error
+}
+
+// Submit has the command decided and committed, and returns its answer once it
+// is durable. A context that ends while the command waits does not take it back: the
+// caller then does not know the outcome, and an idempotency key finds out.
+func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
+	e.submits.Add(1)
+	defer e.submits.Done()
+	if e.closing.Load() {
+		return nil, ErrClosed
+	}
+	if c.Key != nil {
+		if _, busy := e.inflight.LoadOrStore(c.Key.Key, struct{}{}); busy {
+			return nil, ErrInFlight
+		}
+	}
+	r := &request{command: c, id: e.opt.NewID(), done: make(chan struct{})}
+	select {
+	case e.lanes[c.Stream.Bucket].queue <- r:
+	default:
+		e.forget(c)
+		return nil, ErrBusy
+	}
+	select {
+	case <-r.done:
+		return r.reply, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("gave up waiting, the command may still take effect: %w", ctx.Err())
+	}
+}
+
+func (e *Engine) forget(c *Command) {
+	if c.Key != nil {
+		e.inflight.Delete(c.Key.Key)
+	}
+}
+
+func (r *request) finish(e *Engine, reply *Reply, err error) {
+	r.reply, r.err = reply, err
+	e.forget(r.command)
+	if err != nil {
+		e.Stats.Refused.Add(1)
+	}
+	close(r.done)
+}
+
+func (l *lane) run() {
+	requests := make([]*request, 0, maxBatchCommands)
+	for {
+		select {
+		case r := <-l.queue:
+			requests = append(requests[:0], r)
+		case <-l.e.stop:
+			l.drain()
+			return
+		}
+	fill:
+		for len(requests) < maxBatchCommands {
+			select {
+			case r := <-l.queue:
+				requests = append(requests, r)
+			default:
+				break fill
+			}
+		}
+		l.process(requests)
+	}
+}
+
+// drain answers what was still waiting when the node stopped.
+func (l *lane) drain() {
+	for {
+		select {
+		case r := <-l.queue:
+			r.finish(l.e, nil, ErrClosed)
+		default:
+			return
+		}
+	}
+}
+
+// process decides and commits one batch, again and again while other nodes win
+// its guards, and answers every command in it.
+func (l *lane) process(requests []*request) {
+	e := l.e
+	e.Stats.Batches.Add(1)
+	e.Stats.Commands.Add(int64(len(requests)))
+	for attempt := 0; ; attempt++ {
+		e.trust.RLock()
+		b, outcomes, err := l.decide(requests, attempt > 0)
+		if err == nil && len(b.store.Commits) > 0 {
+			if err = e.store.Commit(context.Background(), &b.store); err == nil {
+				l.publish(b)
+			} else {
+				b.takeBack(e)
+			}
+		}
+		e.trust.RUnlock()
+
+		switch {
+		case err == nil:
+			for i, r := range requests {
+				r.finish(e, outcomes[i].reply, outcomes[i].err)
+			}
+			return
+		case errors.Is(err, store.ErrConflict) && attempt < maxAttempts:
+			e.Stats.Conflicts.Add(1)
+			l.refresh(requests)
+			continue
+		case errors.Is(err, store.ErrConflict):
+			err = ErrContention
+		case errors.Is(err, store.ErrBroken):
+			e.opt.Fatal(err)
+		case errors.Is(err, store.ErrUnknown):
+			// Answered before the reload, so that callers are not kept waiting for it.
+			go e.reload(err)
+		}
+		e.log.Error("batch not committed", "bucket", l.bucket, "commands", len(requests), "error", err)
+		for _, r := range requests {
+			r.finish(e, nil, err)
+		}
+		return
+	}
+}
+
+// refresh brings memory up to date after a refused guard.
+func (l *lane) refresh(requests []*request) {
+	for _, r := range requests {
+		l.e.cache.drop(r.command.Stream)
+		for _, k := range r.command.Needs {
+			l.e.cache.drop(k)
+		}
+	}
+	if l.e.store.Exclusive() {
+		return
+	}
+	if err := l.e.sync(context.Background()); err != nil {
+		l.e.log.Warn("could not follow the log after a conflict", "error", err)
+	}
+}
+
+type outcome struct {
+	reply *Reply
+	err   error
+}
+
+// decide runs the decisions of a batch against memory. A careful batch first
+// looks up in the store what an earlier attempt assumed not to exist.
+func (l *lane) decide(requests []*request, careful bool) (*batch, []outcome, error) {
+	e := l.e
+	loaded, err := l.load(requests)
+	if err != nil {
+		return nil, nil, err
+	}
+	var past history
+	if careful {
+		if past, err = l.lookUp(requests); err != nil {
+			return nil, nil, err
+		}
+	}
+	b := newBatch(l.bucket, loaded)
+	outcomes := make([]outcome, len(requests))
+	now := e.Now()
+	e.decide.Lock()
+	for i, r := range requests {
+		outcomes[i] = l.decideOne(b, r, now, past)
+	}
+	e.decide.Unlock()
+	if len(b.store.Commits) > 0 {
+		if err := b.seal(); err != nil {
+			b.takeBack(e)
+			return nil, nil, err
+		}
+	}
+	return b, outcomes, nil
+}
+
+func (l *lane) decideOne(b *batch, r *request, now time.Time, past history) outcome {
+	c := r.command
+	if c.Key != nil {
+		if a := past.answers[c.Key.Key]; a != nil {
+			if !bytes.Equal(a.Hash, c.Key.Hash) {
+				return outcome{err: ErrKeyReused}
+			}
+			return outcome{reply: &Reply{Status: a.Status, Header: a.Header, Body: a.Body, Repeated: true}}
+		}
+	}
+	tx := &Tx{e: l.e, b: b, Now: now, Command: r.id, actor: c.Actor, past: past}
+	reply, err := c.Decide(tx)
+	if err == nil {
+		err = tx.keep(c.Unique, c.Key, reply)
+	}
+	if err != nil {
+		tx.rollback()
+		return outcome{err: err}
+	}
+	return outcome{reply: reply}
+}
+
+// load brings the records that the commands name from cache or store.
+func (l *lane) load(requests []*request) (map[store.Key]*Entry, error) {
+	loaded := make(map[store.Key]*Entry, len(requests))
+	var missing []store.Key
+	need := func(k store.Key) {
+		if _, ok := loaded[k]; ok {
+			return
+		}
+		en := l.e.cache.get(k)
+		if en == nil {
+			missing = append(missing, k)
+		}
+		loaded[k] = en
+	}
+	for _, r := range requests {
+		if r.command.Unique == nil { // else the stream is about to be made
+			need(r.command.Stream)
+		}
+		for _, k := range r.command.Needs {
+			need(k)
+		}
+	}
+	if len(missing) == 0 {
+		return loaded, nil
+	}
+	records, err := l.e.store.Load(context.Background(), missing)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range records {
+		en, err := decode(rec)
+		if err != nil {
+			return nil, err
+		}
+		loaded[rec.Key] = en
+		l.e.cache.put(en)
+	}
+	return loaded, nil
+}
+
+// history is what a careful batch looked up: remembered answers by key, and
+// records by the channel's own id.
+type history struct {
+	answers map[string]*store.Answer
+	unique  map[Unique]store.Key
+	entries map[store.Key]*Entry
+}
+
+func (l *lane) lookUp(requests []*request) (history, error) {
+	h := history{answers: map[string]*store.Answer{}, unique: map[Unique]store.Key{}, entries: map[store.Key]*Entry{}}
+	ctx := context.Background()
+	for _, r := range requests {
+		if k := r.command.Key; k != nil {
+			a, err := l.e.store.Answer(ctx, l.bucket, k.Key)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return h, err
+			}
+			if a != nil {
+				h.answers[k.Key] = a
+			}
+		}
+		if u := r.command.Unique; u != nil && u.ExternalID != "" {
+			found, err := l.e.store.Find(ctx, store.Query{Kind: u.Kind, Channel: u.Channel, ExternalID: u.ExternalID, Limit: 1})
+			if err != nil {
+				return h, err
+			}
+			for _, rec := range found {
+				en, err := decode(rec)
+				if err != nil {
+					return h, err
+				}
+				h.unique[*u] = en.Key
+				h.entries[en.Key] = en
+			}
+		}
+	}
+	return h, nil
+}
+
+// publish makes a durable batch visible: cache, follower's place, waiting log readers.
+func (l *lane) publish(b *batch) {
+	for k := range b.deleted {
+		l.e.cache.drop(k)
+	}
+	for _, en := range b.entries {
+		l.e.cache.put(en)
+	}
+	for _, f := range b.after {
+		f()
+	}
+	l.e.follower.wrote(b.store.Commits)
+	l.e.announce()
+}

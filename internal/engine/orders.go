@@ -1,0 +1,321 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/problem"
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+// Meta is who sends a command, and the guards that came with it.
+type Meta struct {
+	Actor string
+	Key   *IdempotencyKey
+	// IfVersion, when not 0, is the version the document must have.
+	IfVersion int64
+}
+
+// Codes of refusals that need more than the order to be seen.
+const (
+	CodeOutOfStock       = "out_of_stock"
+	CodeExternalIDReused = "external_id_reused"
+	CodeReservationEnded = "reservation_ended"
+	CodeChannelInactive  = "channel_inactive"
+)
+
+// Capture takes an order: reserves or claims its units, chooses locations, and
+// makes it durable. The reply's value is the *order.Order; Repeated when the channel
+// sent the same order before. Errors: problem.Invalid, *order.Refusal, those of Submit.
+func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	fingerprint, err := fingerprint(n)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.prepare(n)
+	if err != nil {
+		return nil, err
+	}
+	h := hashByte(n.Channel, n.ExternalID)
+	if n.ExternalID == "" {
+		id := e.opt.NewID()
+		h = hashByte(id)
+	}
+	id := e.idWithHash(h)
+	c := &Command{
+		Stream: e.OrderKey(id), Actor: m.Actor, Key: m.Key,
+		Unique: &Unique{Kind: KindOrder, Channel: n.Channel, ExternalID: n.ExternalID},
+	}
+	var reservation store.Key
+	if n.ReservationID != "" {
+		reservation = e.ReservationKey(n.ReservationID)
+		c.Needs = []store.Key{reservation}
+	}
+	c.Decide = func(tx *Tx) (*Reply, error) {
+		if was := tx.Existing(*c.Unique); was != nil {
+			return e.repeatCapture(was, fingerprint)
+		}
+		start := n.Capture(order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts})
+		o, err := order.Fold(nil, []order.Event{start}, 1, tx.Now)
+		if err != nil {
+			return nil, err
+		}
+		held, err := e.claim(tx, reservation, o)
+		if err != nil {
+			return nil, err
+		}
+		placed, err := e.place(tx, s, o, held)
+		if err != nil {
+			return nil, err
+		}
+		if s.reject && placed.missing() {
+			return nil, placed.outOfStock(o)
+		}
+		o, err = tx.saveOrder(nil, append([]order.Event{start}, placed.events...))
+		if err != nil {
+			return nil, err
+		}
+		return &Reply{Status: http.StatusCreated, Value: o, Entry: tx.Entry(c.Stream)}, nil
+	}
+	return e.Submit(ctx, c)
+}
+
+// fingerprint identifies what was asked for. Requests are compared by meaning:
+// the order of JSON fields and white space do not count.
+func fingerprint(n *order.New) (string, error) {
+	body, err := json.Marshal(n)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:16]), nil
+}
+
+// repeatCapture answers an order that the channel sent before with what it was
+// told then: the state after the first command, folded from the log.
+func (e *Engine) repeatCapture(was *Entry, fingerprint string) (*Reply, error) {
+	o := was.Value.(*order.Order)
+	if o.Fingerprint != fingerprint {
+		return nil, &order.Refusal{
+			Code: CodeExternalIDReused, Pointer: "external_id",
+			Message: fmt.Sprintf("order %q of channel %q exists with other content, as %s", o.ExternalID, o.Channel, o.ID),
+		}
+	}
+	if o.Version > 1 {
+		rows, err := e.store.Stream(context.Background(), was.Key, 0, 1)
+		if err != nil || len(rows) == 0 {
+			return nil, errors.Join(err, fmt.Errorf("reading how order %s began", o.ID))
+		}
+		var events []order.Event
+		if err := json.Unmarshal(rows[0].Events, &events); err != nil {
+			return nil, err
+		}
+		if o, err = order.Fold(nil, events, 1, rows[0].Time); err != nil {
+			return nil, err
+		}
+	}
+	return &Reply{Status: http.StatusCreated, Value: o, Repeated: true}, nil
+}
+
+// saveOrder folds events into the order and writes record, log row and movements.
+func (tx *Tx) saveOrder(o *order.Order, events []order.Event) (*order.Order, error) {
+	version := int64(1)
+	if o != nil {
+		version = o.Version + 1
+	}
+	next, err := order.Fold(o, events, version, tx.Now)
+	if err != nil {
+		return nil, err
+	}
+	var moves []inventory.Movement
+	for i := range events {
+		moves = append(moves, order.Movements(next, &events[i])...)
+	}
+	key := tx.e.OrderKey(next.ID)
+	if err := tx.Emit(key, version, events, moves); err != nil {
+		return nil, err
+	}
+	r := store.Record{
+		Key: key, State: string(next.Status), Wake: next.NextWake(),
+		Channel: next.Channel, ExternalID: next.ExternalID, CreatedAt: next.CreatedAt,
+	}
+	if o == nil {
+		r.Terms = searchTerms(next)
+	}
+	tx.Put(r, next)
+	return next, nil
+}
+
+// Search terms of orders: "customer:" + id, "email:" + lower-case address, "sku:" + SKU.
+func searchTerms(o *order.Order) []string {
+	terms := make([]string, 0, len(o.Lines)+2)
+	if o.Customer.ID != "" {
+		terms = append(terms, "customer:"+o.Customer.ID)
+	}
+	if o.Customer.Email != "" {
+		terms = append(terms, "email:"+strings.ToLower(o.Customer.Email))
+	}
+	for i := range o.Lines {
+		t := "sku:" + o.Lines[i].SKU
+		if i == 0 || o.Lines[i].SKU != o.Lines[i-1].SKU {
+			terms = append(terms, t)
+		}
+	}
+	return terms
+}
+
+// changeOrder runs decide on an existing order and saves the events it gives;
+// units that lost their location are placed again in the same commit.
+func (e *Engine) changeOrder(ctx context.Context, id string, m Meta, decide func(tx *Tx, o *order.Order) ([]order.Event, error)) (*Reply, error) {
+	key := e.OrderKey(id)
+	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
+		en := tx.Entry(key)
+		if en == nil {
+			return nil, ErrNotFound
+		}
+		o := en.Value.(*order.Order)
+		if m.IfVersion != 0 && m.IfVersion != o.Version {
+			return nil, ErrVersion
+		}
+		events, err := decide(tx, o)
+		if err != nil {
+			return nil, err
+		}
+		next, err := tx.saveOrder(o, events)
+		if err != nil {
+			return nil, err
+		}
+		if next, err = e.placeAgain(tx, next, anyOpen); err != nil {
+			return nil, err
+		}
+		return &Reply{Status: http.StatusOK, Value: next, Entry: tx.Entry(key)}, nil
+	}})
+}
+
+// Step carries a fulfillment one step on. The reply's value is the order.
+func (e *Engine) Step(ctx context.Context, fulfillmentID string, s order.Step, m Meta) (*Reply, error) {
+	return e.changeOrder(ctx, OrderOfFulfillment(fulfillmentID), m, func(tx *Tx, o *order.Order) ([]order.Event, error) {
+		return o.Decide(fulfillmentID, s)
+	})
+}
+
+// Cancel cancels an order whole or by line and quantity. The reply's value is the order.
+func (e *Engine) Cancel(ctx context.Context, id string, c order.Cancellation, m Meta) (*Reply, error) {
+	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.Cancel(c) })
+}
+
+// wakeOrder looks for stock for units that wait.
+func (e *Engine) wakeOrder(tx *Tx, en *Entry) (*Reply, error) {
+	_, err := e.placeAgain(tx, en.Value.(*order.Order), anyUnplaced)
+	return &Reply{}, err
+}
+
+func anyOpen(o *order.Order) bool {
+	for i := range o.Lines {
+		if o.Lines[i].Open() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func anyUnplaced(o *order.Order) bool { return len(o.Unplaced()) > 0 }
+
+// placeAgain places units of an order that no location has, when wanted says so.
+func (e *Engine) placeAgain(tx *Tx, o *order.Order, wanted func(*order.Order) bool) (*order.Order, error) {
+	if !wanted(o) {
+		return o, nil
+	}
+	s := e.sources(o.Channel, o.Method, o.PickupLocation, o.ShipTo)
+	placed, err := e.place(tx, s, o, nil)
+	if err != nil || len(placed.events) == 0 {
+		return o, err
+	}
+	return tx.saveOrder(o, placed.events)
+}
+
+// Parts returns the components of a kit, nil for other SKUs.
+func (e *Engine) Parts(sku string) []inventory.Part {
+	s, ok := e.Catalog().Get(sku)
+	if !ok || len(s.Components) == 0 {
+		return nil
+	}
+	parts := make([]inventory.Part, len(s.Components))
+	for i, c := range s.Components {
+		parts[i] = inventory.Part{SKU: c.SKU, Quantity: c.Quantity}
+	}
+	return parts
+}
+
+// prepare fills in the request's defaults from the channel and names what it
+// refers to and does not exist.
+func (e *Engine) prepare(n *order.New) (*sources, error) {
+	d, cat := e.Directory(), e.Catalog()
+	var bad problem.Invalid
+	ch, ok := d.Channel(n.Channel)
+	switch {
+	case !ok:
+		bad.Add("channel", problem.Unknown, "there is no channel %q", n.Channel)
+		return nil, bad.Err()
+	case !ch.IsActive():
+		return nil, &order.Refusal{Code: CodeChannelInactive, Pointer: "channel", Message: fmt.Sprintf("channel %q is not active", ch.ID)}
+	}
+	if n.Currency == "" {
+		n.Currency = ch.Currency
+	}
+	if n.Method == "" {
+		n.Method = order.Ship
+	}
+	if n.Service == "" && n.Method == order.Ship {
+		n.Service = ch.Service
+	}
+	if n.Shortage == "" {
+		n.Shortage = string(ch.OnShortage())
+	}
+	if n.PickupLocation != "" {
+		if l, ok := d.Location(n.PickupLocation); !ok || !l.Can(network.CanPickup) {
+			bad.Add("pickup_location", problem.Unknown, "%q is no location with pickup", n.PickupLocation)
+		}
+	}
+	for i := range n.Lines {
+		if !cat.Has(n.Lines[i].SKU) {
+			bad.Add(fmt.Sprintf("lines[%d].sku", i), problem.Unknown, "the catalog has no SKU %q", n.Lines[i].SKU)
+		}
+	}
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
+	s := e.sources(n.Channel, n.Method, n.PickupLocation, n.ShipTo)
+	s.reject = n.Shortage == "reject"
+	return s, nil
+}
+
+// retryAt is when units that no location has are looked for next: at the next
+// supply of one of them, or after a wait that grows with the age of the order.
+func (e *Engine) retryAt(o *order.Order, missing []order.LineQuantity, now time.Time) time.Time {
+	const least, most = 5 * time.Minute, 6 * time.Hour
+	wait := min(max(now.Sub(o.CreatedAt)/4, least), most)
+	at := now.Add(wait)
+	for _, q := range missing {
+		e.Book().EachSupply(o.Line(q.Line).SKU, func(s inventory.Supply) bool {
+			if s.ExpectedAt.After(now) && s.ExpectedAt.Before(at) {
+				at = s.ExpectedAt
+			}
+			return !s.ExpectedAt.After(now)
+		})
+	}
+	return at
+}

@@ -1,0 +1,365 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+// Command is one thing to decide.
+type Command struct {
+	// Stream routes the command to its lane; it is loaded before Decide.
+	Stream store.Key
+	// Needs are further records to load before Decide.
+	Needs []store.Key
+	Actor string
+	// Key makes the command idempotent when not nil.
+	Key *IdempotencyKey
+	// Unique names the record that must not exist twice, for commands that create one.
+	Unique *Unique
+	// Decide reads and writes through tx only. On error nothing of it stays.
+	Decide func(tx *Tx) (*Reply, error)
+}
+
+// IdempotencyKey identifies a request for as long as its answer is remembered.
+type IdempotencyKey struct {
+	Key  string // scoped to the caller and the route
+	Hash []byte // of the request
+}
+
+// Unique is a channel's own id for something.
+type Unique struct {
+	Kind                store.Kind
+	Channel, ExternalID string
+}
+
+// Reply is what a command answers.
+type Reply struct {
+	Status int
+	Header map[string]string
+	Body   []byte // JSON; nil: that of Entry, else Value is encoded
+	Value  any
+	// Entry is the record the reply shows, when it shows one.
+	Entry *Entry
+	// Repeated marks a remembered answer.
+	Repeated bool
+}
+
+// batch is what one lane decides and commits together.
+type batch struct {
+	store   store.Batch
+	loaded  map[store.Key]*Entry // what the commands named, as stored
+	entries map[store.Key]*Entry // newest state of records changed in the batch
+	terms   map[store.Key][]string
+	deleted map[store.Key]bool
+	unique  map[Unique]store.Key
+	net     inventory.Netting
+	marks   map[inventory.PositionKey]mark
+	undo    []func() // in reverse order restores memory beside the movements
+	after   []func() // run once the batch is durable
+}
+
+// mark is a change of a position that no movement makes.
+type mark struct {
+	safety        *int64
+	asOf, changed time.Time
+}
+
+func newBatch(bucket int, loaded map[store.Key]*Entry) *batch {
+	return &batch{
+		store: store.Batch{Bucket: bucket}, loaded: loaded,
+		entries: map[store.Key]*Entry{}, unique: map[Unique]store.Key{},
+		terms: map[store.Key][]string{}, deleted: map[store.Key]bool{}, marks: map[inventory.PositionKey]mark{},
+	}
+}
+
+// Tx is what a decision sees and changes: memory as of the commands decided
+// before it, committed or about to be.
+type Tx struct {
+	e       *Engine
+	b       *batch
+	Now     time.Time
+	Command string // id of the command
+	actor   string
+	past    history
+
+	entries map[store.Key]*Entry // written by this command
+	deleted map[store.Key]bool
+	terms   map[store.Key][]string
+	commits []store.Commit
+	moves   []inventory.Movement
+	marks   map[inventory.PositionKey]mark
+	undo    []func()
+	after   []func()
+}
+
+// Book is the stock.
+func (tx *Tx) Book() *inventory.Book { return tx.e.book.Load() }
+
+// Entry returns a record, or nil when it does not exist. It must have been named in Stream or Needs.
+func (tx *Tx) Entry(k store.Key) *Entry {
+	if tx.deleted[k] {
+		return nil
+	}
+	if en, ok := tx.entries[k]; ok {
+		return en
+	}
+	if tx.b.deleted[k] {
+		return nil
+	}
+	if en, ok := tx.b.entries[k]; ok {
+		return en
+	}
+	if en, ok := tx.past.entries[k]; ok {
+		return en
+	}
+	return tx.b.loaded[k]
+}
+
+// Put writes the next version of a record. The record's Version and Body are filled in.
+func (tx *Tx) Put(r store.Record, value any) *Entry {
+	version := int64(1)
+	if was := tx.Entry(r.Key); was != nil {
+		version = was.Version + 1
+		r.CreatedAt = was.CreatedAt
+	}
+	r.Version = version
+	if len(r.Terms) > 0 {
+		if tx.terms == nil {
+			tx.terms = map[store.Key][]string{}
+		}
+		tx.terms[r.Key] = append(tx.terms[r.Key], r.Terms...)
+		r.Terms = nil
+	}
+	if tx.entries == nil {
+		tx.entries = map[store.Key]*Entry{}
+	}
+	delete(tx.deleted, r.Key)
+	en := &Entry{Record: r, Value: value}
+	tx.entries[r.Key] = en
+	return en
+}
+
+// Delete removes a record.
+func (tx *Tx) Delete(k store.Key) {
+	if tx.deleted == nil {
+		tx.deleted = map[store.Key]bool{}
+	}
+	tx.deleted[k] = true
+	delete(tx.entries, k)
+}
+
+// Emit adds the log row of a stream. events is encoded at once; version is that
+// of the stream after the command.
+func (tx *Tx) Emit(stream store.Key, version int64, events any, moves []inventory.Movement) error {
+	body, err := json.Marshal(events)
+	if err != nil {
+		return fmt.Errorf("encoding events of %s %s: %w", stream.Kind, stream.ID, err)
+	}
+	if err := tx.move(moves); err != nil {
+		return err
+	}
+	tx.commits = append(tx.commits, store.Commit{
+		Stream: stream, Version: version, Time: tx.Now, Actor: tx.actor, Command: tx.Command,
+		Node: tx.e.opt.Node, Events: body, Movements: moves,
+	})
+	return nil
+}
+
+// move applies movements to the book. A take of more than there is fails; what
+// was applied before it is taken back with the rest of the command.
+func (tx *Tx) move(moves []inventory.Movement) error {
+	book := tx.Book()
+	for _, m := range moves {
+		if err := m.Validate(); err != nil {
+			return err
+		}
+		k, d := inventory.PositionKey{SKU: m.SKU, Location: m.Location}, m.Delta()
+		p := book.Apply(k, d)
+		tx.moves = append(tx.moves, m)
+		if d.OnHand != 0 {
+			book.SetChanged(k, tx.Now)
+		}
+		if m.IsTake() && p.Available() < 0 {
+			return fmt.Errorf("engine: decision takes %d of %s at %s, more than there is", m.Quantity, m.SKU, m.Location)
+		}
+		if p.OnHand < 0 || p.Reserved < 0 || p.Allocated < 0 || p.Picked < 0 || p.OnHand > inventory.MaxQuantity {
+			return fmt.Errorf("engine: movement of %d %s at %s from %s to %s leaves an impossible position", m.Quantity, m.SKU, m.Location, m.From, m.To)
+		}
+	}
+	return nil
+}
+
+// Mark changes what no movement changes: safety stock, time of the last count,
+// time of the last change. Nil and zero leave the value.
+func (tx *Tx) Mark(k inventory.PositionKey, safety *int64, asOf, changed time.Time) {
+	if tx.marks == nil {
+		tx.marks = map[inventory.PositionKey]mark{}
+	}
+	book := tx.Book()
+	was, _ := book.Get(k)
+	m := tx.marks[k]
+	if safety != nil {
+		m.safety = safety
+		book.SetSafety(k, *safety)
+		tx.undo = append(tx.undo, func() { book.SetSafety(k, was.Safety) })
+	}
+	if !asOf.IsZero() {
+		m.asOf = asOf
+		book.SetCounted(k, asOf)
+		tx.undo = append(tx.undo, func() { book.SetCounted(k, was.AsOf) })
+	}
+	if !changed.IsZero() {
+		m.changed = changed
+		book.SetChanged(k, changed)
+		tx.undo = append(tx.undo, func() { book.SetChanged(k, was.Changed) })
+	}
+	tx.marks[k] = m
+}
+
+// After runs f once the command is durable, before its answer leaves.
+func (tx *Tx) After(f func()) { tx.after = append(tx.after, f) }
+
+// Existing returns the record that already has the channel's id, or nil: one of
+// this batch, or one that the store knows. A first attempt does not ask the store: its
+// unique key refuses the batch then, and the next attempt does.
+func (tx *Tx) Existing(u Unique) *Entry {
+	k, ok := tx.b.unique[u]
+	if !ok {
+		k, ok = tx.past.unique[u]
+	}
+	if !ok || u.ExternalID == "" {
+		return nil
+	}
+	return tx.Entry(k)
+}
+
+// rollback takes back what the command did to memory.
+func (tx *Tx) rollback() {
+	book := tx.Book()
+	for i := len(tx.moves) - 1; i >= 0; i-- {
+		m := tx.moves[i]
+		book.Apply(inventory.PositionKey{SKU: m.SKU, Location: m.Location}, inventory.Delta{}.Minus(m.Delta()))
+	}
+	for i := len(tx.undo) - 1; i >= 0; i-- {
+		tx.undo[i]()
+	}
+}
+
+// keep adds the command to the batch.
+func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
+	b := tx.b
+	for k, en := range tx.entries {
+		b.entries[k] = en
+		delete(b.deleted, k)
+	}
+	for k := range tx.deleted {
+		delete(b.entries, k)
+		b.deleted[k] = true
+	}
+	for k, t := range tx.terms {
+		b.terms[k] = append(b.terms[k], t...)
+	}
+	for k, m := range tx.marks {
+		was := b.marks[k]
+		if m.safety != nil {
+			was.safety = m.safety
+		}
+		if !m.asOf.IsZero() {
+			was.asOf = m.asOf
+		}
+		if !m.changed.IsZero() {
+			was.changed = m.changed
+		}
+		b.marks[k] = was
+	}
+	for _, m := range tx.moves {
+		b.net.Add(m)
+	}
+	b.store.Commits = append(b.store.Commits, tx.commits...)
+	b.undo = append(b.undo, tx.undo...)
+	b.after = append(b.after, tx.after...)
+	if u != nil && u.ExternalID != "" && len(tx.commits) > 0 {
+		b.unique[*u] = tx.commits[0].Stream
+	}
+	if key != nil && !reply.Repeated {
+		if reply.Body == nil {
+			body, err := json.Marshal(reply.Value)
+			if err != nil {
+				return err
+			}
+			reply.Body = body
+		}
+		b.store.Answers = append(b.store.Answers, store.Answer{
+			Bucket: b.store.Bucket, Key: key.Key, Hash: key.Hash, Status: reply.Status, Header: reply.Header,
+			Body: reply.Body, Expires: tx.Now.Add(answerRetention),
+		})
+	}
+	return nil
+}
+
+// base is the stored version of a record before the batch; 0: it does not exist.
+func (b *batch) base(k store.Key) int64 {
+	if en := b.loaded[k]; en != nil {
+		return en.Version
+	}
+	return 0
+}
+
+// seal fills in what the store writes: encoded records and net position changes.
+func (b *batch) seal() error {
+	for k, en := range b.entries {
+		if en.Body == nil {
+			body, err := json.Marshal(en.Value)
+			if err != nil {
+				return fmt.Errorf("encoding %s %s: %w", k.Kind, k.ID, err)
+			}
+			en.Body = body
+		}
+		r := en.Record
+		r.Terms = b.terms[k]
+		b.store.Puts = append(b.store.Puts, store.Put{Record: r, Base: b.base(k)})
+	}
+	for k := range b.deleted {
+		if b.base(k) > 0 {
+			b.store.Puts = append(b.store.Puts, store.Put{Record: store.Record{Key: k}, Base: b.base(k), Delete: true})
+		}
+	}
+	changes := b.net.Changes()
+	b.store.Positions = make([]store.PositionChange, 0, len(changes))
+	at := b.store.Commits[len(b.store.Commits)-1].Time
+	for _, c := range changes {
+		pc := store.PositionChange{PositionKey: c.PositionKey, Delta: c.Delta, Need: c.Need}
+		if c.OnHand != 0 {
+			pc.Changed = at
+		}
+		if m, ok := b.marks[c.PositionKey]; ok {
+			pc.Safety, pc.AsOf = m.safety, m.asOf
+			if m.changed.After(pc.Changed) {
+				pc.Changed = m.changed
+			}
+			delete(b.marks, c.PositionKey)
+		}
+		b.store.Positions = append(b.store.Positions, pc)
+	}
+	for k, m := range b.marks {
+		b.store.Positions = append(b.store.Positions, store.PositionChange{PositionKey: k, Safety: m.safety, AsOf: m.asOf, Changed: m.changed})
+	}
+	return nil
+}
+
+// takeBack restores memory to what it was before the batch.
+func (b *batch) takeBack(e *Engine) {
+	e.decide.Lock()
+	defer e.decide.Unlock()
+	book := e.book.Load()
+	for _, c := range b.net.Changes() {
+		book.Apply(c.PositionKey, inventory.Delta{}.Minus(c.Delta))
+	}
+	for i := len(b.undo) - 1; i >= 0; i-- {
+		b.undo[i]()
+	}
+}
