@@ -94,10 +94,7 @@ func (b *Book) offer(sku string, q *Inquiry, out []int64) (changed int64) {
 func (b *Book) kits(q *Inquiry, u *AvailabilityBuffer) (changed int64) {
 	u.part = slices.Grow(u.part[:0], len(u.units))[:len(u.units)]
 	for i, part := range q.Parts {
-		if slices.ContainsFunc(q.Parts[:i], func(p Part) bool { return p.SKU == part.SKU }) {
-			continue // counted with its first mention
-		}
-		perKit := perKit(q.Parts[i:], part.SKU)
+		perKit := perKit(q.Parts, part.SKU)
 		changed = max(changed, b.offer(part.SKU, q, u.part))
 		for k, units := range u.part {
 			kits := int64(0)

@@ -135,7 +135,6 @@ func (b *Book) entry(it *item, l int32) *entry {
 
 // open locks the position's shard for writing and returns its entry, new or known.
 func (b *Book) open(key PositionKey) (*shard, *entry) {
-	b.settle()
 	l := b.intern(key.Location)
 	s := b.shard(key.SKU)
 	s.mu.Lock()

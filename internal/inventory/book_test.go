@@ -318,6 +318,11 @@ func TestReadersSeeNoHalfChange(t *testing.T) {
 				b.EachAll(func(p Position) bool { _, ok := b.Get(p.Key()); return ok })
 				b.EachSupply("a", func(s Supply) bool { return s.Quantity == 1 })
 				_, _, _ = b.Len(), b.LocationIndex("y"), b.AppendStocked(nil, "a")
+				if all := b.AppendLocations(nil); !slices.IsSortedFunc(all, func(x, y int32) int {
+					return cmp.Compare(b.LocationID(x), b.LocationID(y))
+				}) {
+					t.Errorf("locations %v are not in order", all)
+				}
 				select {
 				case <-done:
 					return
@@ -332,7 +337,8 @@ func TestReadersSeeNoHalfChange(t *testing.T) {
 		b.Apply(at, Delta{Reserved: -1})
 		b.SetChanged(at, noon.Add(time.Duration(i)*time.Microsecond))
 		b.SetCounted(at, noon)
-		b.Load(Position{SKU: fmt.Sprint("b", i%7), Location: fmt.Sprint(i % 50), OnHand: 1})
+		b.Apply(PositionKey{fmt.Sprint("c", i%11), fmt.Sprint(i % 60)}, Delta{OnHand: 1})
+		b.Load(Position{SKU: fmt.Sprint("b", i%7), Location: fmt.Sprint(i * 7919 % 500), OnHand: 1})
 		b.PutSupply(Supply{ID: "1", SKU: "a", Location: "x", Quantity: 1, ExpectedAt: noon.Add(time.Hour)})
 	}
 	close(done)
