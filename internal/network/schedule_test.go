@@ -117,6 +117,11 @@ func TestReadyCountsOpeningHours(t *testing.T) {
 			t.Errorf("Ready(%s) = %v, %v; want %s", from, got, err, want)
 		}
 	}
+	// Midnight comes twice; Saturday's hours end at the first.
+	l = network.Location{TimeZone: "Atlantic/Azores", Calendar: hours(t, "sat 22:00-24:00; sun 10:00-12:00", ""), ProcessingMinutes: 150}
+	if got, err := l.Ready(at(t, "2026-10-24T22:00:00Z")); err != nil || !got.Equal(at(t, "2026-10-25T11:30:00Z")) {
+		t.Errorf("over a midnight that comes twice: %v, %v", got, err)
+	}
 	// Over the night with 25 hours, always open.
 	l = network.Location{TimeZone: "Europe/Berlin", ProcessingMinutes: 25 * 60}
 	if got, err := l.Ready(at(t, "2026-10-24T22:00:00Z")); err != nil || !got.Equal(at(t, "2026-10-25T23:00:00Z")) {
