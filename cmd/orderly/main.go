@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/orderly-oms/orderly/internal/auth"
+	"github.com/orderly-oms/orderly/internal/bench"
 )
 
 // Main is the program with its surroundings, so that tests can run it.
@@ -31,6 +32,7 @@ type Main struct {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run a node."`
 	Key     keyCommand     `cmd:"" help:"Make, list and revoke API keys."`
+	Bench   benchCommand   `cmd:"" help:"Measure throughput and latency of a server."`
 	Migrate migrateCommand `cmd:"" help:"Bring a store's schema up to this version."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
@@ -60,7 +62,7 @@ func (m *Main) Run(ctx context.Context, args []string) int {
 		kong.Configuration(kong.JSON, "/etc/orderly.json"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(m),
-		kong.Vars{"scopes": fmt.Sprint(auth.Scopes)},
+		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "kinds": fmt.Sprint(bench.Kinds)},
 	)
 	if err != nil {
 		fmt.Fprintln(m.Stderr, "orderly:", err)
