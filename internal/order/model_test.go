@@ -1,0 +1,453 @@
+package order_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/order"
+)
+
+// balances are units by account of the stock journal.
+type balances map[inventory.Account]int64
+
+// world is an order in a retailer's stock, with everything that is needed to
+// say whether both still tell the same story.
+type world struct {
+	t        *rapid.T
+	o        *order.Order
+	replayed *order.Order // from the JSON of all events
+	stock    map[inventory.PositionKey]balances
+	initial  map[inventory.PositionKey]balances
+	lost     map[inventory.PositionKey]int64 // by rejections: the order does not count them apart
+	history  map[*order.Order]string         // every earlier order, as it was then
+}
+
+var (
+	locations = []string{"dc", "north", "south"}
+	stocked   = []string{"peg", "rope", "tent"}
+	commands  = []string{"accept", "reject", "pick", "pack", "ship", "ready", "handover", "deliver", "dance"}
+	reasons   = []string{"", "closed", "damaged", "not_found", "out_of_stock"}
+)
+
+func newWorld(t *rapid.T) *world {
+	w := &world{
+		t: t, stock: map[inventory.PositionKey]balances{}, initial: map[inventory.PositionKey]balances{},
+		lost: map[inventory.PositionKey]int64{}, history: map[*order.Order]string{},
+	}
+	for _, l := range locations {
+		for _, s := range stocked {
+			b := balances{
+				inventory.Free:     rapid.Int64Range(0, 20).Draw(t, "free"),
+				inventory.Reserved: rapid.Int64Range(0, 6).Draw(t, "reserved"),
+			}
+			k := inventory.PositionKey{SKU: s, Location: l}
+			w.initial[k], w.stock[k] = b, maps.Clone(b)
+		}
+	}
+	n := order.New{Channel: "web", Currency: "EUR", Method: rapid.SampledFrom([]order.Method{order.Ship, order.Pickup}).Draw(t, "method")}
+	if n.Method == order.Pickup {
+		n.PickupLocation = "dc"
+	}
+	for range rapid.IntRange(1, 4).Draw(t, "lines") {
+		n.Lines = append(n.Lines, order.NewLine{
+			SKU: rapid.SampledFrom([]string{"set", "peg", "tent", "rope"}).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 6).Draw(t, "quantity"),
+		})
+	}
+	if err := n.Validate(); err != nil {
+		t.Fatalf("validate: %v", err)
+	}
+	w.commit([]order.Event{n.Capture(order.Captured{ID: "o1", At: noon, Parts: parts})})
+	return w
+}
+
+// commit folds events as the engine does, and as a reader of the log does.
+func (w *world) commit(events []order.Event) {
+	next := fold(w.t, w.o, events...)
+	decoded := fromJSON[[]order.Event](w.t, toJSON(w.t, events))
+	if w.o != nil {
+		record := fromJSON[*order.Order](w.t, toJSON(w.t, w.o))
+		if got, want := toJSON(w.t, fold(w.t, record, decoded...)), toJSON(w.t, next); got != want {
+			w.t.Fatalf("folded from the record:\n%s\nwant\n%s", got, want)
+		}
+	}
+	w.replayed = fold(w.t, w.replayed, decoded...)
+	if got, want := toJSON(w.t, w.replayed), toJSON(w.t, next); got != want {
+		w.t.Fatalf("folded from the log:\n%s\nwant\n%s", got, want)
+	}
+	for i := range events {
+		for _, m := range order.Movements(next, &events[i]) {
+			w.move(m)
+		}
+		w.countLost(next, &events[i])
+	}
+	w.o = next
+	w.history[next] = toJSON(w.t, next)
+}
+
+func (w *world) move(m inventory.Movement) {
+	b := w.stock[inventory.PositionKey{SKU: m.SKU, Location: m.Location}]
+	if err := m.Validate(); err != nil || b == nil {
+		w.t.Fatalf("movement %+v: %v", m, err)
+	}
+	b[m.From] -= m.Quantity
+	b[m.To] += m.Quantity
+}
+
+func (w *world) countLost(o *order.Order, e *order.Event) {
+	if e.Type != order.EventFulfillmentRejected {
+		return
+	}
+	wantLost := slices.Contains([]string{"out_of_stock", "not_found", "damaged"}, e.Reason)
+	if e.Lost != wantLost {
+		w.t.Fatalf("rejected for %q: lost %v", e.Reason, e.Lost)
+	}
+	for _, q := range e.Lines {
+		if wantLost {
+			each(o.Line(q.Line), q.Quantity, func(sku string, n int64) {
+				w.lost[inventory.PositionKey{SKU: sku, Location: o.Fulfillment(e.FulfillmentID).Location}] += n
+			})
+		}
+	}
+}
+
+func each(l *order.Line, q int64, f func(sku string, n int64)) {
+	if l.SKU != "set" {
+		f(l.SKU, q)
+		return
+	}
+	f("peg", 2*q)
+	f("tent", q)
+}
+
+// attempt runs a command's decision and commits it unless it is refused.
+func (w *world) attempt(events []order.Event, err error) (refused bool) {
+	if err != nil {
+		var r *order.Refusal
+		if !errors.As(err, &r) || r.Code == "" || r.Message == "" || events != nil {
+			w.t.Fatalf("events %v with error %#v; want a refusal alone", events, err)
+		}
+		return true
+	}
+	if len(events) == 0 {
+		w.t.Fatalf("accepted without an event")
+	}
+	w.commit(events)
+	return false
+}
+
+func (w *world) place(t *rapid.T) {
+	w.t = t
+	left := w.o.Unplaced()
+	if len(left) == 0 {
+		return
+	}
+	free := map[inventory.PositionKey]balances{}
+	for k, b := range w.stock {
+		free[k] = maps.Clone(b)
+	}
+	var placements []order.Placement
+	for _, location := range locations {
+		p := order.Placement{Location: location, Cost: 1, Promise: order.Promise{ShipBy: noon.Add(time.Hour)}}
+		for i := range left {
+			q := rapid.Int64Range(0, left[i].Quantity).Draw(t, "placed")
+			held := rapid.Int64Range(0, q).Draw(t, "held")
+			if q = w.give(free, location, left[i].Line, q, held); q > 0 {
+				p.Lines = append(p.Lines, lq(left[i].Line, q))
+				left[i].Quantity -= q
+				if held = min(held, q); held > 0 {
+					p.Reserved = append(p.Reserved, lq(left[i].Line, held))
+				}
+			}
+		}
+		if len(p.Lines) > 0 {
+			placements = append(placements, p)
+		}
+	}
+	left = slices.DeleteFunc(left, func(q order.LineQuantity) bool { return q.Quantity == 0 })
+	if rapid.Bool().Draw(t, "leave open") {
+		left = nil
+	}
+	before := len(w.o.Fulfillments)
+	events, err := w.o.Place(placements, left, noon.Add(time.Hour), w.o.UpdatedAt)
+	if err != nil {
+		t.Fatalf("place %+v, backorder %v: %v", placements, left, err)
+	}
+	if len(events) == 0 {
+		return
+	}
+	w.commit(events)
+	for _, f := range w.o.Fulfillments[before:] {
+		if f.Status != order.FulfillmentOpen {
+			t.Fatalf("new fulfillment is %s", f.Status)
+		}
+	}
+	if got := backordered(w.o); len(left) > 0 && got != units(left) {
+		t.Fatalf("%d units backordered, want %d", got, units(left))
+	}
+}
+
+// give takes units out of what is left at a location when they are all there.
+func (w *world) give(free map[inventory.PositionKey]balances, location, line string, q, held int64) int64 {
+	fits := true
+	each(w.o.Line(line), 1, func(sku string, n int64) {
+		b := free[inventory.PositionKey{SKU: sku, Location: location}]
+		fits = fits && b[inventory.Free] >= n*(q-held) && b[inventory.Reserved] >= n*held
+	})
+	if !fits {
+		return 0
+	}
+	each(w.o.Line(line), 1, func(sku string, n int64) {
+		b := free[inventory.PositionKey{SKU: sku, Location: location}]
+		b[inventory.Free] -= n * (q - held)
+		b[inventory.Reserved] -= n * held
+	})
+	return q
+}
+
+func backordered(o *order.Order) (sum int64) {
+	for _, l := range o.Lines {
+		sum += l.Backordered
+	}
+	return sum
+}
+
+func units(lines []order.LineQuantity) (sum int64) {
+	for _, q := range lines {
+		sum += q.Quantity
+	}
+	return sum
+}
+
+// misfit plans what the order does not need; that is an error, never an event.
+func (w *world) misfit(t *rapid.T) {
+	w.t = t
+	l := &w.o.Lines[0]
+	unplaced := l.Open() + l.Backordered
+	bad := rapid.SampledFrom([]order.LineQuantity{lq(l.ID, unplaced+1), lq(l.ID, 0), lq(l.ID, -1), lq("x", 1)}).Draw(t, "bad")
+	var events []order.Event
+	var err error
+	if rapid.Bool().Draw(t, "backorder") {
+		events, err = w.o.Place(nil, []order.LineQuantity{bad}, noon, noon)
+	} else {
+		events, err = w.o.Place([]order.Placement{at("dc", bad)}, nil, noon, noon)
+	}
+	if err == nil || events != nil {
+		t.Fatalf("a plan with %+v gave %v, %v", bad, events, err)
+	}
+}
+
+func (w *world) drawLines(t *rapid.T, withShort bool) []order.LineQuantity {
+	if rapid.IntRange(0, 2).Draw(t, "everything") > 0 {
+		return nil
+	}
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) order.LineQuantity {
+		q := lq(rapid.SampledFrom([]string{"1", "1", "2", "3", "4", "x"}).Draw(t, "line"), rapid.Int64Range(-1, 4).Draw(t, "quantity"))
+		if withShort {
+			q.Short = rapid.Int64Range(-1, 2).Draw(t, "short")
+		}
+		return q
+	}), 1, 2).Draw(t, "units")
+}
+
+func (w *world) step(t *rapid.T) {
+	w.t = t
+	ids := []string{"nowhere"}
+	for _, f := range w.o.Fulfillments {
+		ids = append(ids, f.ID)
+	}
+	id := ids[len(ids)-1]
+	if rapid.IntRange(0, 3).Draw(t, "other") == 0 {
+		id = rapid.SampledFrom(ids).Draw(t, "fulfillment")
+	}
+	s := order.Step{Command: rapid.SampledFrom(commands).Draw(t, "command"), Reason: rapid.SampledFrom(reasons).Draw(t, "reason")}
+	s.Lines = w.drawLines(t, s.Command == "pick" || rapid.IntRange(0, 9).Draw(t, "odd") == 0)
+	for range rapid.IntRange(0, 2).Draw(t, "parcels") {
+		s.Parcels = append(s.Parcels, order.Parcel{Tracking: "T1"})
+	}
+	before := w.o
+	f := before.Fulfillment(id)
+	refused := w.attempt(before.Decide(id, s))
+	if refused {
+		return
+	}
+	if f == nil {
+		t.Fatalf("%s on fulfillment %q of which there is none", s.Command, id)
+	}
+	w.checkStatuses(before, s.Command, id)
+}
+
+// checkStatuses asserts that only fulfillment id (empty: any) took a step, and a published one.
+func (w *world) checkStatuses(before *order.Order, command, id string) {
+	for i := range before.Fulfillments {
+		f, from := &w.o.Fulfillments[i], before.Fulfillments[i].Status
+		edge := slices.ContainsFunc(order.Edges, func(e order.Edge) bool {
+			return e.Command == command && e.From == from && (e.To == f.Status || from == f.Status)
+		})
+		same := toJSON(w.t, *f) == toJSON(w.t, before.Fulfillments[i])
+		if !same && (!edge || (id != "" && f.ID != id)) {
+			w.t.Fatalf("%s on %q took fulfillment %s from %s to %s", command, id, f.ID, from, f.Status)
+		}
+	}
+}
+
+func (w *world) cancel(t *rapid.T) {
+	w.t = t
+	c := order.Cancellation{Lines: w.drawLines(t, false), Reason: "customer"}
+	can := map[string]int64{}
+	for _, l := range w.o.Lines {
+		can[l.ID] = l.Open() + l.Backordered
+	}
+	for _, f := range w.o.Fulfillments {
+		for _, fl := range f.Lines {
+			if f.Status == order.FulfillmentOpen || f.Status == order.FulfillmentAccepted {
+				can[fl.Line] += fl.Quantity - fl.Picked
+			}
+		}
+	}
+	wantRefused, sum, seen := false, int64(0), map[string]bool{}
+	for _, q := range c.Lines {
+		wantRefused = wantRefused || q.Quantity < 1 || q.Quantity > can[q.Line] || seen[q.Line]
+		seen[q.Line] = true
+		sum += q.Quantity
+	}
+	if c.Lines == nil {
+		for _, q := range can {
+			sum += q
+		}
+		wantRefused = sum == 0
+	}
+	before := w.o
+	if got := w.attempt(before.Cancel(c)); got != wantRefused {
+		t.Fatalf("cancel %+v of %v: refused %v", c, can, got)
+	} else if got {
+		return
+	}
+	var cancelled int64
+	for i := range w.o.Lines {
+		cancelled += w.o.Lines[i].Cancelled - before.Lines[i].Cancelled
+	}
+	if cancelled != sum {
+		t.Fatalf("cancelled %d units, want %d", cancelled, sum)
+	}
+	w.checkStatuses(before, "cancel", "")
+}
+
+// check is what must hold after every command, refused or not.
+func (w *world) check(t *rapid.T) {
+	w.t = t
+	for o, was := range w.history {
+		if toJSON(t, o) != was {
+			t.Fatalf("version %d was changed after the fact:\n%s\nwas\n%s", o.Version, toJSON(t, o), was)
+		}
+	}
+	w.checkQuantities()
+	w.checkStock()
+	if want := statusOf(w.o); w.o.Status != want {
+		t.Fatalf("status %s, want %s: %s", w.o.Status, want, toJSON(t, w.o))
+	}
+	if len(w.o.Unplaced()) == 0 && !w.o.NextWake().IsZero() {
+		t.Fatalf("the timer is set though nothing waits")
+	}
+}
+
+func (w *world) checkQuantities() {
+	type count struct{ here, shipped, cancelled int64 }
+	counts := map[string]count{}
+	for _, f := range w.o.Fulfillments {
+		for _, l := range f.Lines {
+			if l.Shipped < 0 || l.Shipped > l.Packed || l.Packed > l.Picked || l.Picked > l.Quantity {
+				w.t.Fatalf("fulfillment %s: %+v", f.ID, l)
+			}
+			c := counts[l.Line]
+			counts[l.Line] = count{c.here + l.Quantity - l.Shipped, c.shipped + l.Shipped, c.cancelled + l.Cancelled}
+		}
+	}
+	for _, l := range w.o.Lines {
+		c := counts[l.ID]
+		if min(l.Open(), l.Backordered, l.Cancelled, l.Allocated, l.Fulfilled) < 0 ||
+			l.Open()+l.Backordered+l.Allocated+l.Fulfilled+l.Cancelled != l.Quantity {
+			w.t.Fatalf("line does not add up: %+v", l)
+		}
+		if l.Allocated != c.here || l.Fulfilled != c.shipped || l.Cancelled < c.cancelled {
+			w.t.Fatalf("line %+v, its fulfillments say %+v", l, c)
+		}
+	}
+}
+
+// checkStock compares the journal with the counters of the order.
+func (w *world) checkStock() {
+	want := map[inventory.PositionKey]balances{}
+	for k, b := range w.initial {
+		want[k] = balances{inventory.Adjustment: w.lost[k]}
+		var sum int64
+		for _, n := range w.stock[k] {
+			sum += n
+		}
+		if sum != b[inventory.Free]+b[inventory.Reserved] {
+			w.t.Fatalf("%v: %d units, were %v", k, sum, b)
+		}
+	}
+	for _, f := range w.o.Fulfillments {
+		for _, fl := range f.Lines {
+			each(w.o.Line(fl.Line), 1, func(sku string, n int64) {
+				b := want[inventory.PositionKey{SKU: sku, Location: f.Location}]
+				b[inventory.Allocated] += n * (fl.Quantity - fl.Picked)
+				b[inventory.Picked] += n * (fl.Picked - fl.Shipped)
+				b[inventory.Shipped] += n * fl.Shipped
+				b[inventory.Adjustment] += n * fl.Short
+			})
+		}
+	}
+	for k, b := range want {
+		for _, a := range []inventory.Account{inventory.Allocated, inventory.Picked, inventory.Shipped, inventory.Adjustment} {
+			if w.stock[k][a] != b[a] {
+				w.t.Fatalf("%v: %d units %s, the order says %d", k, w.stock[k][a], a, b[a])
+			}
+		}
+		if min(w.stock[k][inventory.Free], w.stock[k][inventory.Reserved]) < 0 {
+			w.t.Fatalf("%v was oversold: %v", k, w.stock[k])
+		}
+	}
+}
+
+// statusOf is the documented meaning of the statuses.
+func statusOf(o *order.Order) order.Status {
+	var open, back, with, left, live int64
+	for _, l := range o.Lines {
+		open, back, with = open+l.Open(), back+l.Backordered, with+l.Allocated
+		left, live = left+l.Fulfilled, live+l.Quantity-l.Cancelled
+	}
+	onTheWay := slices.ContainsFunc(o.Fulfillments, func(f order.Fulfillment) bool { return f.Status == order.FulfillmentShipped })
+	switch {
+	case live == 0:
+		return order.StatusCancelled
+	case left == live && onTheWay:
+		return order.StatusFulfilled
+	case left == live:
+		return order.StatusDelivered
+	case back > 0:
+		return order.StatusBackordered
+	case left > 0:
+		return order.StatusPartiallyFulfilled
+	case with == live:
+		return order.StatusAllocated
+	}
+	return order.StatusOpen
+}
+
+func TestOrderKeepsItsInvariants(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"place": w.place, "misfit": w.misfit, "step": w.step, "step again": w.step, "step once more": w.step,
+			"cancel": w.cancel, "": w.check,
+		})
+	})
+}
