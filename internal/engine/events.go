@@ -46,7 +46,7 @@ func EventTypes() []string {
 }
 
 // privateKinds have log rows that are nobody's business outside.
-var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery}
+var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery, KindWebhookProgress}
 
 // Cursor is a place in the log, one sequence per bucket: everything at or below it has been read.
 type Cursor []int64
@@ -112,6 +112,23 @@ func (e *Engine) Events(ctx context.Context, after Cursor, limit int, wanted fun
 		}
 	}
 	return out, next, nil
+}
+
+// BucketEvents reads at most rows log rows of one bucket after a sequence, and
+// returns their wanted events (nil: all) and the sequence of the last row read.
+func (e *Engine) BucketEvents(ctx context.Context, bucket int, after int64, rows int, wanted func(eventType string) bool) ([]Published, int64, error) {
+	page, err := e.store.Log(ctx, bucket, after, rows)
+	if err != nil {
+		return nil, after, err
+	}
+	var out []Published
+	for i := range page {
+		if out, err = appendEvents(out, bucket, &page[i], wanted); err != nil {
+			return nil, after, err
+		}
+		after = page[i].Seq
+	}
+	return out, after, nil
 }
 
 // Timeline returns the events of one stream after a version, at most limit commands.

@@ -24,6 +24,8 @@ const (
 	KindKey         store.Kind = "api_key"
 	KindWebhook     store.Kind = "webhook"
 	KindDelivery    store.Kind = "delivery"
+	// KindWebhookProgress holds each subscription's place in the log and the lease of the node that delivers.
+	KindWebhookProgress store.Kind = "webhook_progress"
 	// KindStock is the stream of inventory feeds. It has log rows but no records.
 	KindStock store.Kind = "stock"
 )
