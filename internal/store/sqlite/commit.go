@@ -24,11 +24,12 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 		return err
 	}
 	return s.transact(ctx, func(w *conn) error {
-		t := transaction{conn: w, batch: b, first: s.head + 1}
+		t := transaction{conn: w, batch: b, first: s.head + 1, firstMove: s.moves + 1}
 		return t.write()
 	}, func() {
 		for i := range b.Commits {
 			s.head++
+			s.moves += int64(len(b.Commits[i].Movements))
 			b.Commits[i].Seq = s.head
 		}
 	})
@@ -104,8 +105,12 @@ func (c *conn) rollback() error {
 // transaction writes one batch.
 type transaction struct {
 	*conn
-	batch *store.Batch
-	first int64 // sequence of the batch's first log row
+	batch     *store.Batch
+	first     int64 // sequence of the batch's first log row
+	firstMove int64 // pk of its first movement
+
+	chain   chain  // reused from position to position
+	scratch []byte // likewise
 }
 
 func (t *transaction) write() error {
@@ -121,31 +126,32 @@ func (t *transaction) write() error {
 	return t.rememberAnswers()
 }
 
-const insertLog = `INSERT INTO log (seq, version, time, kind, id, actor, command, node, events, movements)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const insertLog = `INSERT INTO log (seq, version, time, first_move, moves, kind, id, actor, command, node, events)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (t *transaction) appendLog() error {
 	s, err := t.prepare(insertLog)
 	if err != nil {
 		return err
 	}
-	var movements []byte
+	move := t.firstMove
 	for i := range t.batch.Commits {
 		c := &t.batch.Commits[i]
-		movements = appendMovements(movements[:0], c.Movements)
 		s.int(t.first + int64(i))
 		s.int(c.Version)
 		s.int(c.Time.UnixMicro())
+		s.int(move)
+		s.int(int64(len(c.Movements)))
 		s.text(string(c.Stream.Kind))
 		s.text(c.Stream.ID)
 		s.text(c.Actor)
 		s.text(c.Command)
 		s.text(c.Node)
 		s.blob(c.Events)
-		s.blob(movements)
 		if err := s.run(); err != nil {
 			return fmt.Errorf("log row of %s %s version %d: %w", c.Stream.Kind, c.Stream.ID, c.Version, err)
 		}
+		move += int64(len(c.Movements))
 	}
 	return nil
 }
@@ -237,14 +243,6 @@ func (c *conn) purgeRecords(kind store.Kind, state string, olderThan time.Time, 
 		}
 	}
 	return len(rows), nil
-}
-
-// line is one movement of the batch with its log row.
-type line struct {
-	*inventory.Movement
-	seq    int64
-	time   int64 // µs
-	number int   // place in the batch
 }
 
 func compareKeys(a, b inventory.PositionKey) int {

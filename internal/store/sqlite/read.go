@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -191,7 +191,7 @@ func (s *Store) Answer(ctx context.Context, bucket int, key string) (*store.Answ
 	}
 	err := s.view(ctx, func(c *conn) error {
 		return c.query("SELECT expires, status, hash, header, body FROM answers WHERE key = ?", func(s *stmt) error {
-			header, err := parseHeader(s.colText(3))
+			header, err := parseHeader(s.colMemory(3))
 			if err != nil {
 				return fmt.Errorf("header of answer %q: %w", key, err)
 			}
@@ -211,79 +211,7 @@ func (s *Store) Answer(ctx context.Context, bucket int, key string) (*store.Answ
 	return a, nil
 }
 
-// Journal returns the lines of a position with PositionSeq > after, in order.
-func (s *Store) Journal(ctx context.Context, key inventory.PositionKey, after int64, limit int) ([]store.JournalLine, error) {
-	var lines []store.JournalLine
-	err := s.view(ctx, func(c *conn) error {
-		return c.query(`SELECT m.position_seq, m.seq, m.time, m.quantity, m.source, m.target, m.reason, l.kind, l.id
-FROM movements m CROSS JOIN log l ON l.seq = m.seq
-WHERE m.sku = ? AND m.location = ? AND m.position_seq > ? ORDER BY m.position_seq LIMIT ?`, func(s *stmt) error {
-			lines = append(lines, store.JournalLine{
-				PositionSeq: s.colInt(0), Seq: s.colInt(1), Time: timeOf(s.colInt(2)),
-				Movement: inventory.Movement{
-					SKU: key.SKU, Location: key.Location, Quantity: s.colInt(3),
-					From: account(s.colText(4)), To: account(s.colText(5)), Reason: s.colText(6),
-				},
-				Stream: store.Key{Kind: store.Kind(s.colText(7)), ID: s.colText(8)},
-			})
-			return nil
-		}, key.SKU, key.Location, after, int64(limit))
-	})
-	if err != nil {
-		return nil, err
-	}
-	return lines, nil
-}
-
-// OnHandSince returns the net change of OnHand by movements with Time after t.
-// It reads each journal backwards and stops where no earlier movement is later than t.
-func (s *Store) OnHandSince(ctx context.Context, keys []inventory.PositionKey, t time.Time) (map[inventory.PositionKey]int64, error) {
-	changes := map[inventory.PositionKey]int64{}
-	since := t.UnixMicro()
-	err := s.view(ctx, func(c *conn) error {
-		for _, key := range keys {
-			if err := c.onHandSince(changes, key, since); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return changes, nil
-}
-
-func (c *conn) onHandSince(changes map[inventory.PositionKey]int64, key inventory.PositionKey, since int64) error {
-	st, err := c.prepare(`SELECT time, moved, quantity, source, target FROM movements
-WHERE sku = ? AND location = ? ORDER BY position_seq DESC`)
-	if err != nil {
-		return err
-	}
-	var sum int64
-	found := false
-	st.text(key.SKU)
-	st.text(key.Location)
-	for {
-		more, err := st.step()
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		if st.colInt(1) <= since {
-			st.reset()
-			break
-		}
-		if st.colInt(0) > since {
-			m := inventory.Movement{Quantity: st.colInt(2), From: account(st.colText(3)), To: account(st.colText(4))}
-			sum += m.Delta().OnHand
-			found = true
-		}
-	}
-	if found {
-		changes[key] = sum
-	}
-	return nil
+func parseHeader(text []byte) (header map[string]string, err error) {
+	err = json.Unmarshal(text, &header)
+	return header, err
 }

@@ -74,9 +74,10 @@ type Store struct {
 	options Options
 	folder  *os.File // the lock; nil when read-only
 
-	write  sync.Mutex // guards writer and head
+	write  sync.Mutex // guards writer, head and moves
 	writer *conn      // nil when read-only
 	head   int64      // last sequence of the log
+	moves  int64      // last pk of the movements
 
 	// idle holds readers connections, or nil in the place of one not opened yet.
 	idle chan *conn
@@ -176,6 +177,9 @@ func (s *Store) openWriter(ctx context.Context, dir string) error {
 	if s.head, err = readHead(s.writer); err != nil {
 		return mapped(err)
 	}
+	if s.moves, err = readMoves(s.writer); err != nil {
+		return mapped(err)
+	}
 	s.checkpoint, err = startCheckpointer(s)
 	return err
 }
@@ -224,6 +228,9 @@ func (s *Store) Close() error {
 
 // read runs f on a connection of the reader pool.
 func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	var c *conn
 	select {
 	case <-s.closed:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -12,30 +13,46 @@ import (
 )
 
 const (
-	selectPosition = `SELECT on_hand, reserved, allocated, picked, safety, as_of, changed, moves, moved
+	selectPosition = `SELECT on_hand, reserved, allocated, picked, safety, as_of, changed, moves, moved, chain
 FROM positions WHERE sku = ? AND location = ?`
-	insertPosition = `INSERT INTO positions (on_hand, reserved, allocated, picked, safety, as_of, changed, moves, moved, sku, location)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertPosition = `INSERT INTO positions (on_hand, reserved, allocated, picked, safety, as_of, changed, moves, moved, chain, sku, location)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updatePosition = `UPDATE positions
-SET on_hand = ?, reserved = ?, allocated = ?, picked = ?, safety = ?, as_of = ?, changed = ?, moves = ?, moved = ?
+SET on_hand = ?, reserved = ?, allocated = ?, picked = ?, safety = ?, as_of = ?, changed = ?, moves = ?, moved = ?, chain = ?
 WHERE sku = ? AND location = ?`
-	insertMovement = `INSERT INTO movements (sku, location, position_seq, seq, time, moved, quantity, source, target, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertMovement = `INSERT INTO movements (pk, seq, position_seq, previous, skip, time, ahead, quantity, sku, location, source, target, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 // balance is a row of positions.
 type balance struct {
 	inventory.Position
 	moves  int64
-	moved  int64 // µs; noTime before the first movement
+	moved  int64 // µs
+	chain  chain
 	exists bool
 }
 
-// noTime is before every time a movement can have.
+// noTime is before every time a movement can have, and the greatest time of no movements.
 const noTime = math.MinInt64
 
-// moveStock applies the position changes and writes the journal, position by
-// position in the order of their keys.
+// line is one movement of the batch and its place in the journal.
+type line struct {
+	*inventory.Movement
+	seq         int64 // log row
+	time        int64 // µs
+	positionSeq int64
+	previous    int64
+	skip        int64
+	ahead       int64
+}
+
+func (l *line) key() inventory.PositionKey {
+	return inventory.PositionKey{SKU: l.SKU, Location: l.Location}
+}
+
+// moveStock applies the position changes, position by position in the order of
+// their keys, and writes the journal in the order of the batch.
 func (t *transaction) moveStock() error {
 	changes := make([]*store.PositionChange, len(t.batch.Positions))
 	for i := range t.batch.Positions {
@@ -43,22 +60,29 @@ func (t *transaction) moveStock() error {
 	}
 	slices.SortFunc(changes, func(a, b *store.PositionChange) int { return compareKeys(a.PositionKey, b.PositionKey) })
 	lines := t.lines()
+	sorted := make([]int, len(lines))
+	for i := range sorted {
+		sorted[i] = i
+	}
+	slices.SortFunc(sorted, func(a, b int) int {
+		return cmp.Or(compareKeys(lines[a].key(), lines[b].key()), cmp.Compare(a, b))
+	})
 
-	for len(changes) > 0 || len(lines) > 0 {
-		key, change := nextPosition(&changes, lines)
+	for rest := sorted; len(changes) > 0 || len(rest) > 0; {
+		change := nextPosition(&changes, lines, rest)
 		n := 0
-		for n < len(lines) && lines[n].SKU == key.SKU && lines[n].Location == key.Location {
+		for n < len(rest) && lines[rest[n]].key() == change.PositionKey {
 			n++
 		}
-		if err := t.movePosition(key, change, lines[:n]); err != nil {
-			return fmt.Errorf("position %s at %s: %w", key.SKU, key.Location, err)
+		if err := t.movePosition(change, lines, rest[:n]); err != nil {
+			return fmt.Errorf("position %s at %s: %w", change.SKU, change.Location, err)
 		}
-		lines = lines[n:]
+		rest = rest[n:]
 	}
-	return nil
+	return t.appendJournal(lines)
 }
 
-// lines returns the movements of the batch by position, and within a position in the order of the batch.
+// lines returns the movements of the batch in their order.
 func (t *transaction) lines() []line {
 	n := 0
 	for i := range t.batch.Commits {
@@ -68,34 +92,29 @@ func (t *transaction) lines() []line {
 	for i := range t.batch.Commits {
 		c := &t.batch.Commits[i]
 		for j := range c.Movements {
-			lines = append(lines, line{&c.Movements[j], t.first + int64(i), c.Time.UnixMicro(), len(lines)})
+			lines = append(lines, line{Movement: &c.Movements[j], seq: t.first + int64(i), time: c.Time.UnixMicro()})
 		}
 	}
-	slices.SortFunc(lines, func(a, b line) int {
-		return cmp.Or(
-			compareKeys(inventory.PositionKey{SKU: a.SKU, Location: a.Location}, inventory.PositionKey{SKU: b.SKU, Location: b.Location}),
-			cmp.Compare(a.number, b.number))
-	})
 	return lines
 }
 
-// nextPosition returns the lowest key of the changes and lines that are left,
-// and takes its change from them when it has one.
-func nextPosition(changes *[]*store.PositionChange, lines []line) (inventory.PositionKey, *store.PositionChange) {
-	if len(lines) > 0 {
-		key := inventory.PositionKey{SKU: lines[0].SKU, Location: lines[0].Location}
+// nextPosition takes the change with the lowest key; a position that is moved
+// without a change is given an empty one.
+func nextPosition(changes *[]*store.PositionChange, lines []line, sorted []int) *store.PositionChange {
+	if len(sorted) > 0 {
+		key := lines[sorted[0]].key()
 		if len(*changes) == 0 || compareKeys(key, (*changes)[0].PositionKey) < 0 {
-			return key, &store.PositionChange{PositionKey: key}
+			return &store.PositionChange{PositionKey: key}
 		}
 	}
 	change := (*changes)[0]
 	*changes = (*changes)[1:]
-	return change.PositionKey, change
+	return change
 }
 
-// movePosition applies one change, which lines explain.
-func (t *transaction) movePosition(key inventory.PositionKey, change *store.PositionChange, lines []line) error {
-	p, err := t.position(key)
+// movePosition applies one change and numbers and links the lines that explain it.
+func (t *transaction) movePosition(change *store.PositionChange, lines []line, mine []int) error {
+	p, err := t.position(change.PositionKey)
 	if err != nil {
 		return err
 	}
@@ -112,14 +131,14 @@ func (t *transaction) movePosition(key inventory.PositionKey, change *store.Posi
 	if !change.Changed.IsZero() {
 		p.Changed = change.Changed
 	}
-	for i := range lines {
+	for _, i := range mine {
+		l := &lines[i]
 		p.moves++
-		p.moved = max(p.moved, lines[i].time)
-		if err := t.journal(&lines[i], &p); err != nil {
-			return err
-		}
+		p.moved = max(p.moved, l.time)
+		l.positionSeq, l.ahead = p.moves, p.moved-l.time
+		l.previous, l.skip = p.chain.push(p.moves, t.firstMove+int64(i))
 	}
-	return t.keep(key, &p)
+	return t.keep(change.PositionKey, &p)
 }
 
 func (t *transaction) position(key inventory.PositionKey) (p balance, err error) {
@@ -130,36 +149,24 @@ func (t *transaction) position(key inventory.PositionKey) (p balance, err error)
 	s.text(key.SKU)
 	s.text(key.Location)
 	p.moved = noTime
+	p.chain = t.chain[:0]
 	p.exists, err = s.step()
 	if err != nil || !p.exists {
 		return p, err
 	}
 	p.OnHand, p.Reserved, p.Allocated, p.Picked, p.Safety = s.colInt(0), s.colInt(1), s.colInt(2), s.colInt(3), s.colInt(4)
 	p.AsOf, p.Changed = s.colTime(5), s.colTime(6)
-	p.moves = s.colInt(7)
-	if !s.colNull(8) {
-		p.moved = s.colInt(8)
-	}
+	p.moves, p.moved = s.colInt(7), s.colInt(8)
+	p.chain = readChain(p.chain, s.colMemory(9))
 	s.reset()
+	if len(p.chain) != bits.OnesCount64(uint64(p.moves)) {
+		return p, brokenJournal(key.SKU, key.Location, p.moves)
+	}
 	return p, nil
 }
 
-func (t *transaction) journal(l *line, p *balance) error {
-	s, err := t.prepare(insertMovement)
-	if err != nil {
-		return err
-	}
-	s.text(l.SKU)
-	s.text(l.Location)
-	s.int(p.moves)
-	s.int(l.seq)
-	s.int(l.time)
-	s.int(p.moved)
-	s.int(l.Quantity)
-	s.text(string(l.From))
-	s.text(string(l.To))
-	s.text(l.Reason)
-	return s.run()
+func brokenJournal(sku, location string, n int64) error {
+	return fmt.Errorf("%w: journal of %s at %s is damaged at line %d", store.ErrBroken, sku, location, n)
 }
 
 func (t *transaction) keep(key inventory.PositionKey, p *balance) error {
@@ -171,6 +178,8 @@ func (t *transaction) keep(key inventory.PositionKey, p *balance) error {
 	if err != nil {
 		return err
 	}
+	t.chain = p.chain
+	t.scratch = p.chain.append(t.scratch[:0])
 	s.int(p.OnHand)
 	s.int(p.Reserved)
 	s.int(p.Allocated)
@@ -179,14 +188,38 @@ func (t *transaction) keep(key inventory.PositionKey, p *balance) error {
 	s.time(p.AsOf)
 	s.time(p.Changed)
 	s.int(p.moves)
-	if p.moved == noTime {
-		s.null()
-	} else {
-		s.int(p.moved)
-	}
+	s.int(p.moved)
+	s.blob(t.scratch)
 	s.text(key.SKU)
 	s.text(key.Location)
 	return s.run()
+}
+
+func (t *transaction) appendJournal(lines []line) error {
+	s, err := t.prepare(insertMovement)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		l := &lines[i]
+		s.int(t.firstMove + int64(i))
+		s.int(l.seq)
+		s.int(l.positionSeq)
+		s.int(l.previous)
+		s.int(l.skip)
+		s.int(l.time)
+		s.int(l.ahead)
+		s.int(l.Quantity)
+		s.text(l.SKU)
+		s.text(l.Location)
+		s.text(string(l.From))
+		s.text(string(l.To))
+		s.text(l.Reason)
+		if err := s.run(); err != nil {
+			return fmt.Errorf("movement of %s at %s: %w", l.SKU, l.Location, err)
+		}
+	}
+	return nil
 }
 
 // time binds a time in microseconds, and NULL for the zero time.

@@ -29,16 +29,17 @@ CREATE TABLE record_terms (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE log (
-    seq       INTEGER PRIMARY KEY, -- from 1 without gaps
-    version   INTEGER NOT NULL CHECK (version > 0),
-    time      INTEGER NOT NULL,
-    kind      TEXT    NOT NULL,
-    id        TEXT    NOT NULL,
-    actor     TEXT    NOT NULL,
-    command   TEXT    NOT NULL,
-    node      TEXT    NOT NULL,
-    events    BLOB    NOT NULL,
-    movements BLOB    NOT NULL     -- JSON: [[sku, location, from, to, quantity, reason], …]
+    seq        INTEGER PRIMARY KEY, -- from 1 without gaps
+    version    INTEGER NOT NULL CHECK (version > 0),
+    time       INTEGER NOT NULL,
+    first_move INTEGER NOT NULL,    -- its movements are those with first_move <= pk < first_move + moves
+    moves      INTEGER NOT NULL,
+    kind       TEXT    NOT NULL,
+    id         TEXT    NOT NULL,
+    actor      TEXT    NOT NULL,
+    command    TEXT    NOT NULL,
+    node       TEXT    NOT NULL,
+    events     BLOB    NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX log_stream ON log (kind, id, version);
 
@@ -52,24 +53,29 @@ CREATE TABLE positions (
     safety    INTEGER NOT NULL,
     as_of     INTEGER,             -- NULL: never counted
     changed   INTEGER,
-    moves     INTEGER NOT NULL,    -- movements so far; the last position_seq
-    moved     INTEGER,             -- the greatest time of them
+    moves     INTEGER NOT NULL,    -- movements so far: the last position_seq
+    moved     INTEGER NOT NULL,    -- the greatest time of them
+    chain     BLOB    NOT NULL,    -- where they are: see journal.go
     PRIMARY KEY (sku, location)
 ) STRICT, WITHOUT ROWID;
 
+-- The journal, in the order of the log, so that writing it touches only its
+-- end. The lines of a position are linked backwards, starting at positions.chain.
 CREATE TABLE movements (
+    pk           INTEGER PRIMARY KEY, -- from 1 without gaps
+    seq          INTEGER NOT NULL,    -- log row
+    position_seq INTEGER NOT NULL,    -- of the position, from 1 without gaps
+    previous     INTEGER NOT NULL,    -- pk of line position_seq - 1 of the position; 0: none
+    skip         INTEGER NOT NULL,    -- pk of line position_seq with its lowest set bit cleared; 0: none
+    time         INTEGER NOT NULL,    -- of the log row
+    ahead        INTEGER NOT NULL,    -- greatest time of this and all earlier lines of the position, minus time
+    quantity     INTEGER NOT NULL CHECK (quantity > 0),
     sku          TEXT    NOT NULL,
     location     TEXT    NOT NULL,
-    position_seq INTEGER NOT NULL, -- from 1 without gaps
-    seq          INTEGER NOT NULL, -- log row
-    time         INTEGER NOT NULL, -- of the log row
-    moved        INTEGER NOT NULL, -- greatest time of this and all earlier movements of the position
-    quantity     INTEGER NOT NULL CHECK (quantity > 0),
     source       TEXT    NOT NULL,
     target       TEXT    NOT NULL,
-    reason       TEXT    NOT NULL,
-    PRIMARY KEY (sku, location, position_seq)
-) STRICT, WITHOUT ROWID;
+    reason       TEXT    NOT NULL
+) STRICT;
 
 CREATE TABLE answers (
     pk      INTEGER PRIMARY KEY,
