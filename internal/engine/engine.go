@@ -191,7 +191,7 @@ func (e *Engine) Run() {
 	for _, l := range e.lanes {
 		e.workers.Go(l.run)
 	}
-	e.workers.Go(func() { e.every(timerInterval, e.fireTimers) })
+	e.workers.Go(func() { e.every(timerInterval, e.FireTimers) })
 	e.workers.Go(func() { e.every(sweepInterval, e.sweep) })
 	if !e.store.Exclusive() {
 		e.workers.Go(func() { e.every(followInterval, e.follow) })

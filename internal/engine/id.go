@@ -60,3 +60,8 @@ func OrderOfFulfillment(id string) string {
 	}
 	return id[:i]
 }
+
+// answerBucket is where the answer to a request with an idempotency key is
+// remembered: it follows from the key alone, so that the key is found again
+// whatever the request under it is about.
+func (e *Engine) answerBucket(key string) int { return int(hashByte(key)) % len(e.lanes) }

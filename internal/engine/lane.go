@@ -275,7 +275,7 @@ func (l *lane) lookUp(requests []*request) (history, error) {
 	ctx := context.Background()
 	for _, r := range requests {
 		if k := r.command.Key; k != nil {
-			a, err := l.e.store.Answer(ctx, l.bucket, k.Key)
+			a, err := l.e.store.Answer(ctx, l.e.answerBucket(k.Key), k.Key)
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				return h, err
 			}

@@ -12,10 +12,10 @@ import (
 
 const duePage = 1000 // records woken at once per bucket
 
-// fireTimers wakes every record whose time has come. A wake-up is a command
+// FireTimers wakes every record whose time has come. Run does it continually. A wake-up is a command
 // like any other and decides from the record's own state, so several nodes
 // may wake the same record: one wins, for the others nothing is left to do.
-func (e *Engine) fireTimers(ctx context.Context) {
+func (e *Engine) FireTimers(ctx context.Context) {
 	for bucket := range e.lanes {
 		for e.fireDue(ctx, bucket) == duePage {
 		}

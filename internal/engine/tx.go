@@ -294,7 +294,7 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 			reply.Body = body
 		}
 		b.store.Answers = append(b.store.Answers, store.Answer{
-			Bucket: b.store.Bucket, Key: key.Key, Hash: key.Hash, Status: reply.Status, Header: reply.Header,
+			Bucket: tx.e.answerBucket(key.Key), Key: key.Key, Hash: key.Hash, Status: reply.Status, Header: reply.Header,
 			Body: reply.Body, Expires: tx.Now.Add(answerRetention),
 		})
 	}

@@ -113,7 +113,7 @@ type PositionChange struct {
 
 // Answer is the remembered answer to a write with an idempotency key.
 type Answer struct {
-	Bucket  int    // bucket of the batch that wrote it
+	Bucket  int    // any bucket, chosen by the key
 	Key     string // scope and key as the caller composed them
 	Hash    []byte // of the request, to tell a repeat from a reuse
 	Status  int
@@ -122,8 +122,9 @@ type Answer struct {
 	Expires time.Time
 }
 
-// Batch is what one Commit writes. Rows of a bucket may only be written through
-// batches of that bucket; positions may be touched by batches of any bucket.
+// Batch is what one Commit writes. Nearly all of its records and log rows are of
+// one bucket, Bucket; a few may be of others (an order that claims a reservation),
+// and then the heads of all those buckets advance together. Answers and positions may be of any bucket.
 type Batch struct {
 	Bucket  int
 	Puts    []Put
@@ -168,9 +169,8 @@ type Snapshot struct {
 	Heads []int64
 }
 
-// Store is one open store. All methods are safe for concurrent use, except that
-// batches of one bucket must not be committed concurrently by one process (they
-// would only wait for each other).
+// Store is one open store. All methods are safe for concurrent use. Batches that
+// touch the same bucket wait for each other.
 type Store interface {
 	Committer
 	Reader
