@@ -30,11 +30,12 @@ type Main struct {
 // commands is the command line. Each command is a struct with a Run method in a
 // file of its own.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run a node."`
-	Key     keyCommand     `cmd:"" help:"Make, list and revoke API keys."`
-	Bench   benchCommand   `cmd:"" help:"Measure throughput and latency of a server."`
-	Migrate migrateCommand `cmd:"" help:"Bring a store's schema up to this version."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run a node."`
+	Key       keyCommand       `cmd:"" help:"Make, list and revoke API keys."`
+	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server."`
+	BenchBare benchBareCommand `cmd:"" hidden:""`
+	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Config kong.ConfigFlag `help:"JSON file with flag values, like {\"serve\":{\"listen\":\":8080\"}}." env:"ORDERLY_CONFIG" placeholder:"FILE"`
 }

@@ -115,13 +115,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	s := &setup{opt: &o, host: host, head: newHead(host, o.Key)}
-	var sc scenario
-	switch o.Kind {
-	case Capture:
-		sc = &captureRun{head: s.head}
-	default:
-		return nil, fmt.Errorf("bench: no kind %q", o.Kind)
-	}
+	sc := newScenario(o.Kind)
 	if err := sc.prepare(ctx, s); err != nil {
 		return nil, fmt.Errorf("preparing: %w", err)
 	}
@@ -129,8 +123,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu := processSeconds()
-	total, err := measure(ctx, &o, host, string(o.Kind), o.Duration, sc.operation)
+	var (
+		total   *tally
+		against *comparison
+		cpu     = processSeconds()
+	)
+	if a, ok := sc.(*availabilityRun); ok && o.Bare != nil {
+		total, against, err = a.compare(ctx, &o, host)
+	} else {
+		total, err = measure(ctx, &o, host, string(o.Kind), o.Duration, sc.operation)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -142,5 +144,24 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r.Server = after.since(before, total.ok)
 	sc.figures(r, total)
+	if against != nil {
+		against.into(r.Availability)
+	}
 	return r, nil
+}
+
+func newScenario(k Kind) scenario {
+	switch k {
+	case Availability:
+		return &availabilityRun{}
+	case Capture:
+		return &captureRun{}
+	case Reserve:
+		return &reserveRun{}
+	case Lifecycle:
+		return &lifecycleRun{}
+	case Inventory:
+		return &inventoryRun{}
+	}
+	panic("bench: a valid kind without a scenario: " + string(k))
 }

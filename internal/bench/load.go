@@ -20,7 +20,8 @@ const (
 // tally is what clients counted.
 type tally struct {
 	ok         int64 // requests answered with success
-	operations int64 // operations done from start to end
+	operations int64 // done from start to end, where they have several requests
+	durable    int64 // writes among them
 	latency    histogram
 	whole      histogram // of operations; filled where they have several requests
 	errors     map[string]int64
@@ -30,6 +31,7 @@ type tally struct {
 func (t *tally) add(o *tally) {
 	t.ok += o.ok
 	t.operations += o.operations
+	t.durable += o.durable
 	t.latency.add(&o.latency)
 	t.whole.add(&o.whole)
 	for k, n := range o.errors {
