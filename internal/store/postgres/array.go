@@ -15,6 +15,9 @@ const (
 	typeBytes = pgtype.ByteaOID
 )
 
+// spareParameters is the most parameters that a statement takes after the columns of its first table.
+const spareParameters = 11
+
 // arrayHeaderBytes is the length of the header of a one-dimensional array in
 // PostgreSQL's binary format: dimensions, nulls, element type, length, lower bound.
 const arrayHeaderBytes = 20
@@ -29,11 +32,26 @@ type table struct {
 	rows    int // complete rows
 }
 
-// newTable returns an empty table with columns of the element types.
-func newTable(types ...uint32) *table {
-	t := &table{columns: make([][]byte, len(types))}
+// Bytes of a value that a new table makes room for, its length included. A longer one only costs time.
+const (
+	usualTextBytes = 4 + 28
+	usualByteBytes = 4 + 1400
+)
+
+// newTable returns an empty table with columns of the element types and room for some rows.
+func newTable(rows int, types ...uint32) *table {
+	t := &table{columns: make([][]byte, len(types), len(types)+spareParameters)}
 	for i, oid := range types {
-		head := make([]byte, arrayHeaderBytes, 512)
+		value := usualTextBytes
+		switch oid {
+		case typeInt4:
+			value = 4 + 4
+		case typeInt8:
+			value = 4 + 8
+		case typeBytes:
+			value = usualByteBytes
+		}
+		head := make([]byte, arrayHeaderBytes, arrayHeaderBytes+rows*value)
 		binary.BigEndian.PutUint32(head[0:], 1) // dimensions
 		binary.BigEndian.PutUint32(head[8:], oid)
 		binary.BigEndian.PutUint32(head[16:], 1) // lower bound

@@ -22,16 +22,26 @@ type step struct {
 // steps is a batch translated into statements, ready to be sent any number of times.
 type steps struct {
 	list      []step
-	positions []position // sorted by key
+	positions []*position // sorted by key
+	movements []movement  // grouped by position, in the order of the positions
 }
 
 // position is what a batch does to one position, with the movements it journals there.
 type position struct {
 	store.PositionChange
 	bucket int32
-	moves  int64
 	latest int64 // nanoseconds since 1970, of the latest movement
-	seen   int64 // movements already translated
+	moves  int32 // number of movements
+	skip   int32 // movements of the positions before it
+}
+
+// movement is a journal line with its place in the log.
+type movement struct {
+	*inventory.Movement
+	at   *position
+	back int32 // log rows of the batch after its own
+	line int32
+	time int64 // nanoseconds since 1970
 }
 
 func (p *position) compare(o *position) int {
@@ -73,18 +83,17 @@ func (s *Store) plan(b *store.Batch) (*steps, error) {
 	}
 	out := &steps{}
 	out.list = append(out.list, step{statement: begin})
-	byKey, err := s.collectPositions(out, b)
-	if err != nil {
+	planLog(out, b)
+	if err := s.collectPositions(out, b); err != nil {
 		return nil, err
 	}
-	planPositions(out)
+	planPositions(out, b)
 	if err := planRecords(out, b); err != nil {
 		return nil, err
 	}
 	if err := planAnswers(out, b); err != nil {
 		return nil, err
 	}
-	planLog(out, b, byKey)
 	out.list = append(out.list, step{statement: commit})
 	return out, nil
 }
@@ -116,73 +125,132 @@ func (s *Store) validate(b *store.Batch) error {
 }
 
 // collectPositions gathers all positions that the batch changes or journals, sorted by key.
-func (s *Store) collectPositions(out *steps, b *store.Batch) (map[inventory.PositionKey]*position, error) {
+func (s *Store) collectPositions(out *steps, b *store.Batch) error {
 	byKey := make(map[inventory.PositionKey]*position, len(b.Positions))
-	list := make([]*position, 0, len(b.Positions))
-	get := func(key inventory.PositionKey) *position {
-		p := byKey[key]
-		if p == nil {
-			p = &position{bucket: s.positionBucket(key.SKU)}
-			p.PositionKey = key
-			byKey[key] = p
-			list = append(list, p)
+	changes := make([]position, len(b.Positions))
+	for i := range b.Positions {
+		p := &changes[i]
+		p.PositionChange = b.Positions[i]
+		if byKey[p.PositionKey] != nil {
+			return fmt.Errorf("postgres: two changes of position %s at %s in a batch", p.SKU, p.Location)
 		}
-		return p
-	}
-	for _, change := range b.Positions {
-		if byKey[change.PositionKey] != nil {
-			return nil, fmt.Errorf("postgres: two changes of position %s at %s in a batch", change.SKU, change.Location)
-		}
-		get(change.PositionKey).PositionChange = change
+		byKey[p.PositionKey] = p
+		out.positions = append(out.positions, p)
 	}
 	for i := range b.Commits {
-		at := nanos(b.Commits[i].Time)
-		for _, m := range b.Commits[i].Movements {
-			p := get(inventory.PositionKey{SKU: m.SKU, Location: m.Location})
+		for line := range b.Commits[i].Movements {
+			m := &b.Commits[i].Movements[line]
+			key := inventory.PositionKey{SKU: m.SKU, Location: m.Location}
+			p := byKey[key]
+			if p == nil {
+				p = &position{PositionChange: store.PositionChange{PositionKey: key}}
+				byKey[key] = p
+				out.positions = append(out.positions, p)
+			}
+			at := nanos(b.Commits[i].Time)
 			p.moves++
 			p.latest = max(p.latest, at)
+			out.movements = append(out.movements, movement{m, p, int32(len(b.Commits) - 1 - i), int32(line), at})
 		}
 	}
-	slices.SortFunc(list, (*position).compare)
-	out.positions = make([]position, len(list))
-	for i, p := range list {
-		out.positions[i] = *p
-		byKey[p.PositionKey] = &out.positions[i]
+	for _, p := range out.positions {
+		p.bucket = s.positionBucket(p.SKU)
 	}
-	return byKey, nil
+	slices.SortFunc(out.positions, (*position).compare)
+	out.groupMovements()
+	return nil
 }
 
-func planPositions(out *steps) {
-	create := newTable(typeInt4, typeText, typeText)
-	t := newTable(typeInt4, typeText, typeText, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8)
-	for i := range out.positions {
-		p := &out.positions[i]
+// groupMovements sorts the movements by position, keeping their order within each.
+func (s *steps) groupMovements() {
+	var skip int32
+	for _, p := range s.positions {
+		p.skip = skip
+		skip += p.moves
+	}
+	grouped := make([]movement, len(s.movements))
+	for _, m := range s.movements {
+		grouped[m.at.skip] = m
+		m.at.skip++
+	}
+	for _, p := range s.positions {
+		p.skip -= p.moves
+	}
+	s.movements = grouped
+}
+
+func planPositions(out *steps, b *store.Batch) {
+	if len(out.positions) == 0 {
+		return
+	}
+	rows := len(out.positions)
+	create := newTable(rows, typeInt4, typeText, typeText)
+	t := newTable(rows, typeInt4, typeText, typeText, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8,
+		typeInt4, typeInt8, typeInt4)
+	journal := newTable(len(out.movements), typeInt4, typeInt4, typeInt8, typeInt4, typeInt4, typeInt8, typeInt8, typeInt4)
+	words := newWords()
+	for _, p := range out.positions {
 		create.int4(p.bucket)
 		create.text(p.SKU)
 		create.text(p.Location)
-		t.int4(p.bucket)
-		t.text(p.SKU)
-		t.text(p.Location)
-		t.int8(p.OnHand)
-		t.int8(p.Reserved)
-		t.int8(p.Allocated)
-		t.int8(p.Picked)
-		t.int8(p.Need)
-		if p.Safety != nil {
-			t.int8(*p.Safety)
-		} else {
-			t.null()
-		}
-		t.int8(nanos(p.AsOf))
-		t.int8(nanos(p.Changed))
-		t.int8(p.moves)
-		t.int8(p.latest)
+		addPosition(t, p)
 	}
-	if t.rows == 0 {
-		return
+	for i := range out.movements {
+		m := &out.movements[i]
+		journal.int4(m.back)
+		journal.int4(m.line)
+		journal.int8(m.time)
+		journal.int4(words.number(string(m.From)))
+		journal.int4(words.number(string(m.To)))
+		journal.int8(m.Quantity)
+		journal.int8(m.Delta().OnHand)
+		journal.int4(words.number(m.Reason))
 	}
 	out.list = append(out.list, step{statement: createPositions, parameters: create.parameters(), whenCreating: true})
-	out.add(changePositions, t, int64(t.rows))
+	parameters := append(t.parameters(), journal.parameters()...)
+	parameters = append(parameters, words.table.parameters()...)
+	parameters = append(parameters, int8Parameter(int64(b.Bucket)), int8Parameter(int64(t.rows)))
+	out.list = append(out.list, step{statement: changePositions, parameters: parameters})
+}
+
+// addPosition adds the change of a position.
+func addPosition(t *table, p *position) {
+	t.int4(p.bucket)
+	t.text(p.SKU)
+	t.text(p.Location)
+	t.int8(p.OnHand)
+	t.int8(p.Reserved)
+	t.int8(p.Allocated)
+	t.int8(p.Picked)
+	t.int8(p.Need)
+	if p.Safety != nil {
+		t.int8(*p.Safety)
+	} else {
+		t.null()
+	}
+	t.int8(nanos(p.AsOf))
+	t.int8(nanos(p.Changed))
+	t.int4(p.moves)
+	t.int8(p.latest)
+	t.int4(p.skip)
+}
+
+// words numbers the different texts of a batch's movements, from 1: there are only a few.
+type words struct {
+	table   *table
+	numbers map[string]int32
+}
+
+func newWords() *words { return &words{newTable(1, typeText), map[string]int32{}} }
+
+func (w *words) number(word string) int32 {
+	n, has := w.numbers[word]
+	if !has {
+		w.table.text(word)
+		n = int32(w.table.rows)
+		w.numbers[word] = n
+	}
+	return n
 }
 
 // planRecords sorts the records by key, new ones by external id first, because
@@ -200,10 +268,10 @@ func planRecords(out *steps, b *store.Batch) error {
 			return fmt.Errorf("postgres: two puts of %s %s in a batch", puts[i].Kind, puts[i].ID)
 		}
 	}
-	replace := newTable(typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
-	remove := newTable(typeInt4, typeText, typeText, typeInt8)
-	refuse := newTable(typeInt4, typeText, typeText)
-	terms := newTable(typeInt4, typeText, typeText, typeText)
+	replace := newTable(len(puts), typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
+	remove := newTable(0, typeInt4, typeText, typeText, typeInt8)
+	refuse := newTable(0, typeInt4, typeText, typeText)
+	addedTerms := newTable(0, typeInt4, typeText, typeText, typeText)
 	var created []*store.Put
 	for _, p := range puts {
 		switch {
@@ -218,30 +286,25 @@ func planRecords(out *steps, b *store.Batch) error {
 			addKey(replace, p.Key)
 			replace.int8(p.Base)
 			addRecord(replace, &p.Record)
-		}
-		if p.Delete {
-			continue
-		}
-		for _, term := range p.Terms {
-			terms.int4(int32(p.Bucket))
-			terms.text(string(p.Kind))
-			terms.text(term)
-			terms.text(p.ID)
+			addRecordTerms(addedTerms, &p.Record)
 		}
 	}
 	slices.SortStableFunc(created, func(x, y *store.Put) int {
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Channel, y.Channel), cmp.Compare(x.ExternalID, y.ExternalID))
 	})
-	insert := newTable(typeInt4, typeText, typeText, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
+	insert := newTable(len(created), typeInt4, typeText, typeText, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
+	terms := newTable(3*len(created), typeInt4, typeText, typeText, typeText)
 	for _, p := range created {
 		addKey(insert, p.Key)
 		addRecord(insert, &p.Record)
+		addRecordTerms(terms, &p.Record)
 	}
 	out.add(replaceRecords, replace, int64(replace.rows))
 	out.add(deleteRecords, remove, int64(remove.rows))
 	out.add(refuseRecords, refuse)
 	out.add(insertRecords, insert)
 	out.add(insertTerms, terms)
+	out.add(addTerms, addedTerms)
 	return nil
 }
 
@@ -262,13 +325,26 @@ func addRecord(t *table, r *store.Record) {
 	t.bytes(r.Body)
 }
 
+// addRecordTerms adds each different term of a record once.
+func addRecordTerms(t *table, r *store.Record) {
+	for i, term := range r.Terms {
+		if slices.Contains(r.Terms[:i], term) {
+			continue
+		}
+		t.int4(int32(r.Bucket))
+		t.text(string(r.Kind))
+		t.text(term)
+		t.text(r.ID)
+	}
+}
+
 func planAnswers(out *steps, b *store.Batch) error {
 	answers := make([]*store.Answer, len(b.Answers))
 	for i := range b.Answers {
 		answers[i] = &b.Answers[i]
 	}
 	slices.SortFunc(answers, func(x, y *store.Answer) int { return cmp.Compare(x.Key, y.Key) })
-	t := newTable(typeInt4, typeText, typeBytes, typeInt4, typeText, typeBytes, typeInt8)
+	t := newTable(len(answers), typeInt4, typeText, typeBytes, typeInt4, typeText, typeBytes, typeInt8)
 	for _, a := range answers {
 		header, err := json.Marshal(a.Header)
 		if err != nil {
@@ -286,19 +362,12 @@ func planAnswers(out *steps, b *store.Batch) error {
 	return nil
 }
 
-// planLog translates log rows and movements. A row's sequence is counted back from
-// the head after the batch, a movement's place in its position's ledger from the
-// number of movements after the batch.
-func planLog(out *steps, b *store.Batch, byKey map[inventory.PositionKey]*position) {
-	if len(b.Commits) == 0 {
-		return
-	}
-	log := newTable(typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeText, typeText, typeBytes)
-	moves := newTable(typeInt4, typeText, typeText, typeInt4, typeInt4, typeInt4, typeInt8, typeText, typeText, typeInt8, typeInt8, typeText)
+// planLog translates log rows. A row's sequence is counted back from the head after the batch.
+func planLog(out *steps, b *store.Batch) {
+	log := newTable(len(b.Commits), typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeText, typeText, typeBytes)
 	for i := range b.Commits {
 		c := &b.Commits[i]
-		back := int32(len(b.Commits) - 1 - i)
-		log.int4(back)
+		log.int4(int32(len(b.Commits) - 1 - i))
 		log.text(string(c.Stream.Kind))
 		log.text(c.Stream.ID)
 		log.int8(c.Version)
@@ -307,25 +376,6 @@ func planLog(out *steps, b *store.Batch, byKey map[inventory.PositionKey]*positi
 		log.text(c.Command)
 		log.text(c.Node)
 		log.bytes(c.Events)
-		for line, m := range c.Movements {
-			p := byKey[inventory.PositionKey{SKU: m.SKU, Location: m.Location}]
-			p.seen++
-			moves.int4(p.bucket)
-			moves.text(m.SKU)
-			moves.text(m.Location)
-			moves.int4(int32(p.moves - p.seen))
-			moves.int4(back)
-			moves.int4(int32(line))
-			moves.int8(nanos(c.Time))
-			moves.text(string(m.From))
-			moves.text(string(m.To))
-			moves.int8(m.Quantity)
-			moves.int8(m.Delta().OnHand)
-			moves.text(m.Reason)
-		}
 	}
-	out.list = append(out.list, step{statement: advanceHead,
-		parameters: [][]byte{int8Parameter(int64(b.Bucket)), int8Parameter(int64(len(b.Commits)))}})
-	out.add(insertLog, log, int64(b.Bucket))
-	out.add(insertMovements, moves, int64(b.Bucket))
+	out.add(appendLog, log, int64(log.rows), int64(b.Bucket))
 }

@@ -115,7 +115,7 @@ func exchange(ctx context.Context, pg *pgconn.PgConn, plan *steps, creating bool
 			_ = p.Close()
 			return 0, exchangeError(err, st)
 		}
-		if st.name == advanceHead.name {
+		if st.name == appendLog.name {
 			head = value
 		}
 	}
@@ -175,8 +175,7 @@ func (s *Store) explainGuard(ctx context.Context, plan *steps, st statement, b *
 func (s *Store) explainPositions(ctx context.Context, plan *steps) (missing bool, err error) {
 	n := len(plan.positions)
 	buckets, skus, locations, needs := make([]int32, n), make([]string, n), make([]string, n), make([]int64, n)
-	for i := range plan.positions {
-		p := &plan.positions[i]
+	for i, p := range plan.positions {
 		buckets[i], skus[i], locations[i], needs[i] = p.bucket, p.SKU, p.Location, p.Need
 	}
 	rows, err := s.reads.Query(ctx, `

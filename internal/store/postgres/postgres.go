@@ -7,8 +7,8 @@
 //     COMMIT are sent at once, and a guard that does not hold raises an error, which
 //     makes the server skip the rest. No lock is ever held while a node thinks or
 //     is paused.
-//   - Locks are taken in one order (positions, records, answers, the bucket's log
-//     head, each sorted by key), READ COMMITTED is enough, and a transaction that the
+//   - Locks are taken in one order (the bucket's log head, positions, records,
+//     answers, each sorted by key), READ COMMITTED is enough, and a transaction that the
 //     server aborts as a deadlock or a serialization failure is repeated.
 //   - It refuses a server that would lose acknowledged writes (fsync or
 //     synchronous_commit off).
@@ -23,7 +23,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -186,9 +185,13 @@ func (s *Store) loadBuckets(ctx context.Context, wanted int) error {
 	})
 }
 
-// positionBucket spreads SKUs over the buckets. It is part of the stored format.
+// positionBucket spreads SKUs over the buckets, by the FNV-1a hash of the SKU. It is
+// part of the stored format.
 func (s *Store) positionBucket(sku string) int32 {
-	h := fnv.New32a()
-	h.Write([]byte(sku))
-	return int32(h.Sum32() % uint32(s.buckets))
+	const offset, prime = 2166136261, 16777619
+	h := uint32(offset)
+	for i := range len(sku) {
+		h = (h ^ uint32(sku[i])) * prime
+	}
+	return int32(h % uint32(s.buckets))
 }

@@ -14,11 +14,30 @@ type statement struct {
 }
 
 // The statements of a batch, in the order in which they run, which is the order in
-// which they lock. A guard is a division by zero when it fails: the only way to
+// which they lock: the bucket's head, positions, records, answers. The head comes first,
+// so that a batch which waits for another node's batch of the same bucket holds
+// no positions meanwhile. A guard is a division by zero when it fails: the only way to
 // make plain SQL fail on a condition, and a failed statement makes the server
-// skip everything up to the end of the batch, the COMMIT included.
+// skip everything up to the end of the batch, the COMMIT included. Arrays are
+// unnested side by side in a select list, which hands rows on one by one; in
+// FROM each column would first be stored as a whole.
 var (
 	begin = statement{name: "orderly_begin", sql: `begin isolation level read committed read write`}
+
+	// appendLog returns the bucket's last sequence with this batch; it fails when the
+	// bucket has no head. It counts sequences back from the head, which the
+	// sender does not know yet.
+	appendLog = statement{name: "orderly_append_log", sql: `
+with head as (
+	update log_heads set seq = seq + $10::bigint where bucket = $11::bigint returning bucket, seq
+), appended as (
+	insert into log (bucket, seq, kind, id, version, time, actor, command, node, events)
+	select h.bucket, h.seq - l.back, l.kind, l.id, l.version, l.time, l.actor, l.command, l.node, l.events
+	from head h, (select unnest($1::int[]) as back, unnest($2::text[]) as kind, unnest($3::text[]) as id,
+		unnest($4::bigint[]) as version, unnest($5::bigint[]) as time, unnest($6::text[]) as actor,
+		unnest($7::text[]) as command, unnest($8::text[]) as node, unnest($9::bytea[]) as events) l
+)
+select coalesce(max(seq), 0) / count(*) from head`}
 
 	// createPositions runs only when a position of the batch is missing.
 	createPositions = statement{name: "orderly_create_positions", sql: `
@@ -28,6 +47,10 @@ from unnest($1::int[], $2::text[], $3::text[]) with ordinality as c (bucket, sku
 order by c.n
 on conflict (bucket, sku, location) do nothing`}
 
+	// changePositions also writes the journal. Movements come grouped by position, in
+	// the order of the positions: a position's own are the c.moves ones after the
+	// c.skip first. Their columns are taken by subscript, which is fast because the
+	// elements of those arrays have a fixed length; words holds their texts.
 	changePositions = statement{name: "orderly_change_positions", sql: `
 with changed as (
 	update positions p
@@ -40,23 +63,35 @@ with changed as (
 		changed = case when c.changed = 0 then p.changed else c.changed end,
 		moves = p.moves + c.moves,
 		latest = greatest(p.latest, c.latest)
-	from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-		$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-		as c (bucket, sku, location, on_hand, reserved, allocated, picked, need, safety, as_of, changed, moves, latest)
+	from (select unnest($1::int[]) as bucket, unnest($2::text[]) as sku, unnest($3::text[]) as location,
+		unnest($4::bigint[]) as on_hand, unnest($5::bigint[]) as reserved, unnest($6::bigint[]) as allocated,
+		unnest($7::bigint[]) as picked, unnest($8::bigint[]) as need, unnest($9::bigint[]) as safety,
+		unnest($10::bigint[]) as as_of, unnest($11::bigint[]) as changed, unnest($12::int[]) as moves,
+		unnest($13::bigint[]) as latest, unnest($14::int[]) as skip) c
 	where p.bucket = c.bucket and p.sku = c.sku collate "C" and p.location = c.location collate "C"
 		and (c.need = 0 or p.on_hand - p.reserved - p.allocated - p.safety >= c.need)
-	returning 1
+	returning p.bucket, p.sku, p.location, p.moves - c.moves as moves_before, p.latest, c.moves, c.skip
+), journal as (
+	insert into movements (bucket, sku, location, position_seq, log_bucket, log_seq, line, time, latest,
+		from_account, to_account, quantity, on_hand, reason)
+	select c.bucket, c.sku, c.location, c.moves_before + c.i, $24::bigint,
+		(select seq from log_heads where bucket = $24::bigint) - ($15::int[])[c.skip + c.i],
+		($16::int[])[c.skip + c.i], ($17::bigint[])[c.skip + c.i], c.latest,
+		($23::text[])[($18::int[])[c.skip + c.i]], ($23::text[])[($19::int[])[c.skip + c.i]],
+		($20::bigint[])[c.skip + c.i], ($21::bigint[])[c.skip + c.i], ($23::text[])[($22::int[])[c.skip + c.i]]
+	from (select *, generate_series(1, moves) as i from changed) c
 )
-select 1 / (count(*) = $14::bigint)::int from changed`}
+select 1 / (count(*) = $25::bigint)::int from changed`}
 
 	replaceRecords = statement{name: "orderly_replace_records", sql: `
 with replaced as (
 	update records r
 	set version = p.version, state = p.state, wake = p.wake, channel = p.channel,
 		external_id = p.external_id, created_at = p.created_at, body = p.body
-	from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
-		$8::text[], $9::text[], $10::bigint[], $11::bytea[])
-		as p (bucket, kind, id, base, version, state, wake, channel, external_id, created_at, body)
+	from (select unnest($1::int[]) as bucket, unnest($2::text[]) as kind, unnest($3::text[]) as id,
+		unnest($4::bigint[]) as base, unnest($5::bigint[]) as version, unnest($6::text[]) as state,
+		unnest($7::bigint[]) as wake, unnest($8::text[]) as channel, unnest($9::text[]) as external_id,
+		unnest($10::bigint[]) as created_at, unnest($11::bytea[]) as body) p
 	where r.bucket = p.bucket and r.kind = p.kind collate "C" and r.id = p.id collate "C" and r.version = p.base
 	returning 1
 )
@@ -65,7 +100,7 @@ select 1 / (count(*) = $12::bigint)::int from replaced`}
 	deleteRecords = statement{name: "orderly_delete_records", sql: `
 with gone as (
 	delete from records r
-	using unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) as p (bucket, kind, id, base)
+	using (select unnest($1::int[]) as bucket, unnest($2::text[]) as kind, unnest($3::text[]) as id, unnest($4::bigint[]) as base) p
 	where r.bucket = p.bucket and r.kind = p.kind collate "C" and r.id = p.id collate "C" and r.version = p.base
 	returning r.bucket, r.kind, r.id
 ), gone_terms as (
@@ -76,55 +111,32 @@ select 1 / (count(*) = $5::bigint)::int from gone`}
 	// refuseRecords is for records that came and went within the batch.
 	refuseRecords = statement{name: "orderly_refuse_records", sql: `
 select 1 / (count(*) = 0)::int
-from unnest($1::int[], $2::text[], $3::text[]) as p (bucket, kind, id)
+from (select unnest($1::int[]) as bucket, unnest($2::text[]) as kind, unnest($3::text[]) as id) p
 join records r on r.bucket = p.bucket and r.kind = p.kind collate "C" and r.id = p.id collate "C"`}
 
 	insertRecords = statement{name: "orderly_insert_records", sql: `
 insert into records (bucket, kind, id, version, state, wake, channel, external_id, created_at, body)
-select * from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[],
-	$7::text[], $8::text[], $9::bigint[], $10::bytea[])`}
+select unnest($1::int[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]),
+	unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]), unnest($9::bigint[]), unnest($10::bytea[])`}
 
+	// insertTerms is for terms of new records: nothing can have them yet.
 	insertTerms = statement{name: "orderly_insert_terms", sql: `
 insert into record_terms (bucket, kind, term, id)
-select * from unnest($1::int[], $2::text[], $3::text[], $4::text[])
+select unnest($1::int[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[])`}
+
+	addTerms = statement{name: "orderly_add_terms", sql: insertTerms.sql + `
 on conflict (bucket, kind, term, id) do nothing`}
 
 	insertAnswers = statement{name: "orderly_insert_answers", sql: `
 insert into answers (bucket, key, hash, status, header, body, expires)
-select * from unnest($1::int[], $2::text[], $3::bytea[], $4::int[], $5::text[], $6::bytea[], $7::bigint[])`}
-
-	// advanceHead returns the bucket's last sequence with this batch; it fails when
-	// the bucket has no head.
-	advanceHead = statement{name: "orderly_advance_head", sql: `
-with head as (update log_heads set seq = seq + $2::bigint where bucket = $1::bigint returning seq)
-select coalesce(max(seq), 0) / count(*) from head`}
-
-	// insertLog and insertMovements count sequences back from the head: the app
-	// does not know it yet when it sends them.
-	insertLog = statement{name: "orderly_insert_log", sql: `
-insert into log (bucket, seq, kind, id, version, time, actor, command, node, events)
-select h.bucket, h.seq - l.back, l.kind, l.id, l.version, l.time, l.actor, l.command, l.node, l.events
-from log_heads h, unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],
-	$7::text[], $8::text[], $9::bytea[])
-	as l (back, kind, id, version, time, actor, command, node, events)
-where h.bucket = $10::bigint`}
-
-	insertMovements = statement{name: "orderly_insert_movements", sql: `
-insert into movements (bucket, sku, location, position_seq, log_bucket, log_seq, line, time, latest,
-	from_account, to_account, quantity, on_hand, reason)
-select p.bucket, p.sku, p.location, p.moves - m.later, h.bucket, h.seq - m.back, m.line, m.time, p.latest,
-	m.from_account, m.to_account, m.quantity, m.on_hand, m.reason
-from log_heads h, unnest($1::int[], $2::text[], $3::text[], $4::int[], $5::int[], $6::int[], $7::bigint[],
-	$8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::text[])
-	as m (bucket, sku, location, later, back, line, time, from_account, to_account, quantity, on_hand, reason)
-join positions p on p.bucket = m.bucket and p.sku = m.sku collate "C" and p.location = m.location collate "C"
-where h.bucket = $13::bigint`}
+select unnest($1::int[]), unnest($2::text[]), unnest($3::bytea[]), unnest($4::int[]), unnest($5::text[]),
+	unnest($6::bytea[]), unnest($7::bigint[])`}
 
 	commit = statement{name: "orderly_commit", sql: `commit`}
 )
 
-var writeStatements = []statement{begin, createPositions, changePositions, replaceRecords, deleteRecords, refuseRecords,
-	insertRecords, insertTerms, insertAnswers, advanceHead, insertLog, insertMovements, commit}
+var writeStatements = []statement{begin, appendLog, createPositions, changePositions, replaceRecords, deleteRecords, refuseRecords,
+	insertRecords, insertTerms, addTerms, insertAnswers, commit}
 
 // prepareWrites prepares the statements of a batch on a new connection, in one round trip.
 func prepareWrites(ctx context.Context, c *pgconn.PgConn) error {
