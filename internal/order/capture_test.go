@@ -173,7 +173,7 @@ func TestCardNumbersAreRefused(t *testing.T) {
 	t.Parallel()
 	for reference, card := range map[string]bool{
 		"4111111111111111": true, "4111 1111 1111 1111": true, "4111-1111-1111-1111": true, "378282246310005": true,
-		"4222222222222": true, "6304000000000000": true, "4000000000000000006": true,
+		"5555555555554444": true, "4222222222222": true, "6304000000000000": true, "4000000000000000006": true,
 		"4111111111111112": false, "tok_4111111111111111": false, "4111111111111111x": false, "pi_3MtwBwLkdIwHu7ix28a3tqPa": false,
 		"": false, "123456789012": false, "00000000000000000000": false, "PSP-4111-1111-1111-1111": false,
 	} {

@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -322,6 +323,84 @@ func TestBackorderIsToldOnce(t *testing.T) {
 	}
 	if o = place(t, o, at("north", lq("1", 1))); o.Lines[0].Backordered != 0 || !o.NextWake().IsZero() {
 		t.Errorf("%s", toJSON(t, o))
+	}
+}
+
+// TestBackorderOfSomeThatWaitAlready: only the others are told.
+func TestBackorderOfSomeThatWaitAlready(t *testing.T) {
+	t.Parallel()
+	o := capture(t, newOrder(order.Ship, 5))
+	for _, want := range [][2]int64{{2, 2}, {5, 3}} { // waiting, told
+		events, err := o.Place(nil, []order.LineQuantity{lq("1", want[0])}, time.Time{}, noon)
+		if err != nil || len(events) != 1 || events[0].Lines[0].Quantity != want[1] {
+			t.Fatalf("%d waiting: %+v, %v", want[0], events, err)
+		}
+		if o = fold(t, o, events...); o.Lines[0].Backordered != want[0] {
+			t.Fatalf("%d waiting: %+v", want[0], o.Lines[0])
+		}
+	}
+}
+
+// TestShipTellsWhatWasNotReported: each implied step is told once.
+func TestShipTellsWhatWasNotReported(t *testing.T) {
+	t.Parallel()
+	picked, packed, shipped := order.EventFulfillmentPicked, order.EventFulfillmentPacked, order.EventFulfillmentShipped
+	for _, c := range []struct{ before, want []string }{
+		{nil, []string{picked, packed, shipped}},
+		{[]string{"accept"}, []string{picked, packed, shipped}},
+		{[]string{"pick"}, []string{packed, shipped}},
+		{[]string{"pick", "pack"}, []string{shipped}},
+	} {
+		o := placed(t, order.Ship)
+		for _, b := range c.before {
+			o = step(t, o, b)
+		}
+		events, err := o.Decide("o1-1", order.Step{Command: "ship"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range events {
+			got = append(got, e.Type)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("after %v: %v, want %v", c.before, got, c.want)
+		}
+	}
+}
+
+// TestFuturesDoNotMeet folds two futures of one order: neither shows in the
+// other, whatever room the lists of the order before them have.
+func TestFuturesDoNotMeet(t *testing.T) {
+	t.Parallel()
+	o := capture(t, newOrder(order.Ship, 24))
+	for i := range 6 {
+		o = place(t, o, at(fmt.Sprint("l", i), lq("1", 4)))
+	}
+	decide := func(o *order.Order, fulfillment int, s order.Step) *order.Order {
+		events, err := o.Decide(fmt.Sprint("o1-", fulfillment), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fold(t, o, events...)
+	}
+	ship := func(o *order.Order, tracking string) *order.Order {
+		return decide(o, 1, order.Step{Command: "ship", Lines: []order.LineQuantity{lq("1", 1)}, Parcels: []order.Parcel{{Tracking: tracking}}})
+	}
+	reject := func(o *order.Order, fulfillment int) *order.Order {
+		return decide(o, fulfillment, order.Step{Command: "reject"})
+	}
+	for range 3 { // three make an appended list have room for a fourth
+		o = ship(o, "before")
+	}
+	for f := 2; f < 5; f++ {
+		o = reject(o, f)
+	}
+	one := reject(ship(o, "one"), 5)
+	was := toJSON(t, one)
+	reject(ship(o, "other"), 6)
+	if got := toJSON(t, one); got != was {
+		t.Errorf("the other future changed\n%s\nto\n%s", was, got)
 	}
 }
 
