@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/bench"
+	"github.com/orderly-oms/orderly/internal/intake"
 )
 
 // Main is the program with its surroundings, so that tests can run it.
@@ -31,6 +33,8 @@ type Main struct {
 // file of its own.
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run a node."`
+	Import    importCommand    `cmd:"" help:"Load reference data, stock, or orders of another platform from files."`
+	Export    exportCommand    `cmd:"" help:"Write reference data, stock or orders as files."`
 	Key       keyCommand       `cmd:"" help:"Make, list and revoke API keys."`
 	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server."`
 	BenchBare benchBareCommand `cmd:"" hidden:""`
@@ -63,7 +67,7 @@ func (m *Main) Run(ctx context.Context, args []string) int {
 		kong.Configuration(kong.JSON, "/etc/orderly.json"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(m),
-		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "kinds": fmt.Sprint(bench.Kinds)},
+		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "tables": strings.Join(intake.Tables(), ", "), "kinds": fmt.Sprint(bench.Kinds)},
 	)
 	if err != nil {
 		fmt.Fprintln(m.Stderr, "orderly:", err)
