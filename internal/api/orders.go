@@ -35,7 +35,7 @@ func orderRoutes() []Route {
 		},
 		{
 			Method: "POST", Path: "/v1/orders/{id}/cancel", ID: "cancelOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 200,
-			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all of it, or nothing when some cannot be stopped",
+			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all that can still be stopped",
 			In:      order.Cancellation{}, Out: order.Order{}, Handle: (*Server).cancelOrder,
 		},
 	}
