@@ -29,7 +29,7 @@ func (e *Engine) Reserve(ctx context.Context, n *inventory.NewReservation, m Met
 		Stream: key, Actor: m.Actor, Key: m.Key, Unique: &Unique{Kind: KindReservation},
 		Decide: func(tx *Tx) (*Reply, error) {
 			r := &inventory.Reservation{
-				ID: id, Channel: n.Channel, Status: inventory.ReservationHeld, Reference: n.Reference,
+				ID: id, Channel: n.Channel, Status: inventory.ReservationHeld, Reference: n.Reference, Partial: n.Partial,
 				CreatedAt: tx.Now, ExpiresAt: tx.Now.Add(inventory.TTL(n.TTLSeconds)), Holds: []inventory.Hold{},
 			}
 			if err := e.hold(tx, s, n, r); err != nil {
@@ -137,7 +137,10 @@ func (tx *Tx) saveReservation(r *inventory.Reservation, event inventory.Reservat
 	if r != nil {
 		version = r.Version + 1
 	}
-	next := r.Apply(event, version)
+	next, err := r.Apply(event, version)
+	if err != nil {
+		return err
+	}
 	key := tx.e.ReservationKey(next.ID)
 	if err := tx.Emit(key, version, []inventory.ReservationEvent{event}, moves); err != nil {
 		return err

@@ -55,25 +55,22 @@ type NewReservationLine struct {
 // Validate reports every field that is wrong in itself.
 func (n *NewReservation) Validate() error {
 	var bad problem.Invalid
-	if n.Channel == "" {
-		bad.Add("channel", "required", "name the channel that reserves")
+	bad.ID("channel", n.Channel)
+	if n.Location != "" {
+		bad.ID("location", n.Location)
 	}
 	if len(n.Lines) == 0 || len(n.Lines) > MaxReservationLines {
 		bad.Add("lines", "out_of_range", "between 1 and %d lines, got %d", MaxReservationLines, len(n.Lines))
 		return bad.Err()
 	}
 	for i, l := range n.Lines {
-		if l.SKU == "" || len(l.SKU) > 200 {
-			bad.Add(fmt.Sprintf("lines[%d].sku", i), "required", "name the SKU in at most 200 bytes")
-		}
+		bad.ID(problem.At("lines", i)+".sku", l.SKU)
 		if l.Quantity < 1 || l.Quantity > 1_000_000 {
 			bad.Add(fmt.Sprintf("lines[%d].quantity", i), "out_of_range", "must be between 1 and 1000000, got %d", l.Quantity)
 		}
 	}
 	checkTTL(&bad, n.TTLSeconds)
-	if len(n.Reference) > 200 {
-		bad.Add("reference", "too_long", "at most 200 bytes")
-	}
+	bad.Text("reference", n.Reference, 200)
 	return bad.Err()
 }
 
@@ -126,6 +123,7 @@ type Reservation struct {
 	CreatedAt time.Time         `json:"created_at"`
 	OrderID   string            `json:"order_id,omitempty"` // once claimed
 	Reference string            `json:"reference,omitempty"`
+	Partial   bool              `json:"partial,omitempty"` // less than requested was accepted
 }
 
 // ReservationEvent is one fact about a reservation.
@@ -137,13 +135,21 @@ type ReservationEvent struct {
 }
 
 // Apply returns the reservation after the event (r is nil before it is held).
-func (r *Reservation) Apply(e ReservationEvent, version int64) *Reservation {
-	var next Reservation
+// An event that cannot follow is an error: a reservation is held once and ends once.
+func (r *Reservation) Apply(e ReservationEvent, version int64) (*Reservation, error) {
 	if e.Type == EventReservationHeld {
-		next = *e.Reservation
-	} else {
-		next = *r
+		if r != nil || e.Reservation == nil {
+			return nil, fmt.Errorf("inventory: %s on a reservation that exists, or without its reservation", e.Type)
+		}
+		next := *e.Reservation
+		next.Version = version
+		return &next, nil
 	}
+	if r == nil || r.Status != ReservationHeld {
+		return nil, fmt.Errorf("inventory: %s on a reservation that is not held", e.Type)
+	}
+	next := *r
+	next.Version = version
 	switch e.Type {
 	case EventReservationExtended:
 		next.ExpiresAt = e.ExpiresAt
@@ -153,9 +159,10 @@ func (r *Reservation) Apply(e ReservationEvent, version int64) *Reservation {
 		next.Status = ReservationReleased
 	case EventReservationExpired:
 		next.Status = ReservationExpired
+	default:
+		return nil, fmt.Errorf("inventory: unknown event %q", e.Type)
 	}
-	next.Version = version
-	return &next
+	return &next, nil
 }
 
 // Movements returns the stock movements that take (toReserved) or give back the
