@@ -85,7 +85,10 @@ func TestReservationLife(t *testing.T) {
 		var r, replayed *Reservation
 		for i, e := range []ReservationEvent{held, extended, c.end} {
 			was := encode(t, r)
-			next := r.Apply(e, int64(i+1))
+			next, err := r.Apply(e, int64(i+1))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if encode(t, r) != was {
 				t.Fatalf("%s changed the reservation before it", e.Type)
 			}
@@ -93,13 +96,21 @@ func TestReservationLife(t *testing.T) {
 			if err := json.Unmarshal([]byte(encode(t, e)), &decoded); err != nil {
 				t.Fatal(err)
 			}
-			r, replayed = next, replayed.Apply(decoded, int64(i+1))
+			r = next
+			if replayed, err = replayed.Apply(decoded, int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
 			if got, want := encode(t, replayed), encode(t, r); got != want {
 				t.Fatalf("from JSON %s, want %s", got, want)
 			}
 		}
 		if r.Status != c.want || r.OrderID != c.order || r.Version != 3 || !r.ExpiresAt.Equal(noon.Add(time.Hour)) || len(r.Holds) != 1 {
 			t.Errorf("after %s: %+v", c.end.Type, r)
+		}
+		for _, e := range []ReservationEvent{held, extended, c.end} {
+			if _, err := r.Apply(e, 4); err == nil {
+				t.Errorf("%s was accepted after %s", e.Type, c.end.Type)
+			}
 		}
 	}
 	if held.Reservation.Version != 0 {
