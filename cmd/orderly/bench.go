@@ -24,7 +24,7 @@ type benchCommand struct {
 	Clients   int           `help:"Clients that ask and wait in turn." default:"64"`
 	Duration  time.Duration `help:"How long to measure." default:"30s"`
 	Requests  int64         `help:"End after so many operations (lifecycle: orders), if that is sooner; 0: no such limit." default:"0"`
-	Positions int           `help:"Positions of availability (default 1000000) and inventory (default 100000)."`
+	Positions int           `help:"Positions to work on; 0: availability 1000000, inventory 100000, capture and lifecycle 50000." default:"0"`
 	Profile   string        `help:"Loopback address on which the started server offers runtime profiles; empty: off." placeholder:"HOST:PORT"`
 	JSON      bool          `help:"Print the report on one line."`
 }

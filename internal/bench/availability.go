@@ -15,7 +15,6 @@ const (
 	questionPositions    = 1_000_000 // default
 	questionSamples      = 101       // of which the answer of middle length is the one to compare with
 	comparisonRounds     = 7         // odd: their median is one of them
-	minQuestionSKUs      = 4 * questionSKUs
 	availabilityUnits    = 40
 	availabilityQuantity = 1
 )
@@ -40,11 +39,7 @@ type questionItem struct {
 }
 
 func (r *availabilityRun) prepare(ctx context.Context, s *setup) error {
-	positions := s.opt.Positions
-	if positions == 0 {
-		positions = questionPositions
-	}
-	r.shop = shop{locations: questionLocations, skus: max(positions/questionLocations, minQuestionSKUs)}
+	r.shop = s.shop(questionLocations, questionPositions)
 	numbers := random(4)
 	for range questionTemplates {
 		q := question{Channel: channelID}

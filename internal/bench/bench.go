@@ -58,8 +58,8 @@ type Options struct {
 	// (orders of a lifecycle, otherwise requests), whichever comes first. 0: no such end.
 	Duration time.Duration
 	Requests int64
-	// Positions is how many positions availability and inventory work on; 0: the
-	// kind's default (1,000,000 and 100,000).
+	// Positions is how many positions the run works on, beside reserve, which has one; 0:
+	// the kind's default (availability 1,000,000, inventory 100,000, orders 50,000).
 	Positions int
 	// Bare starts a server that answers every request with the body and nothing
 	// else, for availability to compare with. nil: no comparison.

@@ -15,7 +15,7 @@ import (
 // The shop of orders.
 const (
 	orderLocations = 25
-	orderSKUs      = 2000
+	orderPositions = 50_000 // default: 2,000 SKUs at each location
 	orderTemplates = 4096
 )
 
@@ -44,7 +44,7 @@ type captureRun struct {
 }
 
 func (r *captureRun) prepare(ctx context.Context, s *setup) error {
-	r.head, r.shop = s.head, shop{orderLocations, orderSKUs}
+	r.head, r.shop = s.head, s.shop(orderLocations, orderPositions)
 	r.run = runID()
 	numbers := random(1)
 	bytes := 0

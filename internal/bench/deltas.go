@@ -8,12 +8,11 @@ import (
 
 // The shop of deltas.
 const (
-	deltaBatch       = 1000
-	deltaLocations   = 50
-	deltaTemplates   = 256
-	deltaPositions   = 100_000 // default
-	maxDeltaUnits    = 5
-	minDeltaBatchSKU = deltaBatch / deltaLocations
+	deltaBatch     = 1000
+	deltaLocations = 50
+	deltaTemplates = 256
+	deltaPositions = 100_000 // default
+	maxDeltaUnits  = 5
 )
 
 // inventoryRun sends feeds of 1,000 deltas, up and down, each to 1,000 different
@@ -25,12 +24,8 @@ type inventoryRun struct {
 }
 
 func (r *inventoryRun) prepare(ctx context.Context, s *setup) error {
-	positions := s.opt.Positions
-	if positions == 0 {
-		positions = deltaPositions
-	}
-	r.shop = shop{locations: deltaLocations, skus: max(positions/deltaLocations, minDeltaBatchSKU)}
-	positions = r.shop.locations * r.shop.skus
+	r.shop = s.shop(deltaLocations, deltaPositions)
+	positions := r.shop.locations * r.shop.skus
 	numbers := random(3)
 	order := numbers.Perm(positions)
 	for i := range deltaTemplates {

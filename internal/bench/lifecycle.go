@@ -29,7 +29,7 @@ type journey struct {
 }
 
 func (r *lifecycleRun) prepare(ctx context.Context, s *setup) error {
-	sh := shop{orderLocations, orderSKUs}
+	sh := s.shop(orderLocations, orderPositions)
 	r.orders = captureRun{head: s.head, shop: sh, run: runID()}
 	r.extend, r.noFields = []byte(`{"ttl_seconds":1800}`), []byte("{}")
 	r.ship = newHole(&order.Step{Parcels: []order.Parcel{{

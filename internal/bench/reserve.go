@@ -27,7 +27,7 @@ func (r *reserveRun) prepare(ctx context.Context, s *setup) error {
 	if err := r.shop.open(ctx, s); err != nil {
 		return err
 	}
-	return s.put(ctx, "stock", "POST", 1, func(int) (string, any) {
+	return s.put(ctx, "stock", "POST", 1, 1, func(int) (string, any) {
 		return "/v1/inventory/adjustments", &engine.Adjustments{Reason: "receipt", Items: []engine.Adjustment{
 			{SKU: r.shop.skuID(0), Location: r.shop.locationID(0), Quantity: hotUnits},
 		}}

@@ -10,8 +10,9 @@ import (
 
 // Limits of preparing.
 const (
-	setupClients   = 32
-	setupFeedItems = 5000 // deltas per request
+	setupClients     = 32
+	setupFeedClients = 2    // a feed is work for all processors, and must be answered in time
+	setupFeedItems   = 2000 // deltas per request
 )
 
 // setup is what preparing a server needs.
@@ -21,9 +22,18 @@ type setup struct {
 	head *head
 }
 
+// shop returns a shop with so many locations and as many SKUs as the positions make,
+// those of the options or the default.
+func (s *setup) shop(locations, positions int) shop {
+	if s.opt.Positions != 0 {
+		positions = s.opt.Positions
+	}
+	return shop{locations: locations, skus: positions / locations}
+}
+
 // put sends n documents; document returns the path and the value of each.
-func (s *setup) put(ctx context.Context, phase, method string, n int, document func(i int) (path string, value any)) error {
-	return s.send(ctx, phase, n, func(i int, dst []byte) ([]byte, error) {
+func (s *setup) put(ctx context.Context, phase, method string, clients, n int, document func(i int) (path string, value any)) error {
+	return s.send(ctx, phase, clients, n, func(i int, dst []byte) ([]byte, error) {
 		path, value := document(i)
 		body, err := json.Marshal(value)
 		return s.head.request(dst, method, path, body), err
@@ -31,9 +41,9 @@ func (s *setup) put(ctx context.Context, phase, method string, n int, document f
 }
 
 // send sends n requests over some connections; the first that is refused ends it.
-func (s *setup) send(ctx context.Context, phase string, n int, request func(i int, dst []byte) ([]byte, error)) error {
+func (s *setup) send(ctx context.Context, phase string, clients, n int, request func(i int, dst []byte) ([]byte, error)) error {
 	o := *s.opt
-	o.Clients, o.Requests = min(setupClients, n), int64(n)
+	o.Clients, o.Requests = min(clients, n), int64(n)
 	next := make(chan int, n)
 	for i := range n {
 		next <- i

@@ -113,12 +113,12 @@ func (sh shop) open(ctx context.Context, s *setup) error {
 				stage = append(stage, document{"/v1/locations/" + l.ID, l})
 			}
 		}
-		err := s.put(ctx, "reference data", "PUT", len(stage), func(i int) (string, any) { return stage[i].path, stage[i].value })
+		err := s.put(ctx, "reference data", "PUT", setupClients, len(stage), func(i int) (string, any) { return stage[i].path, stage[i].value })
 		if err != nil {
 			return err
 		}
 	}
-	return s.put(ctx, "catalog", "PUT", sh.skus, func(i int) (string, any) {
+	return s.put(ctx, "catalog", "PUT", setupClients, sh.skus, func(i int) (string, any) {
 		id := sh.skuID(i)
 		return "/v1/catalog/" + id, &catalog.SKU{
 			SKU: id, Name: nameOf(i), WeightG: gramsOf(i), Price: &money.Money{Amount: priceOf(i), Currency: currency}, Category: "bench",
@@ -130,7 +130,7 @@ func (sh shop) open(ctx context.Context, s *setup) error {
 func (sh shop) receive(ctx context.Context, s *setup, units int64) error {
 	positions := sh.locations * sh.skus
 	feeds := (positions + setupFeedItems - 1) / setupFeedItems
-	return s.put(ctx, "stock", "POST", feeds, func(i int) (string, any) {
+	return s.put(ctx, "stock", "POST", setupFeedClients, feeds, func(i int) (string, any) {
 		a := engine.Adjustments{Reason: "receipt"}
 		for p := i * setupFeedItems; p < min((i+1)*setupFeedItems, positions); p++ {
 			a.Items = append(a.Items, engine.Adjustment{SKU: sh.skuID(p / sh.locations), Location: sh.locationID(p % sh.locations), Quantity: units})
