@@ -122,6 +122,23 @@ func (e *Engine) validateCount(c *Count) error {
 	return bad.Err()
 }
 
+// CheckCount says what a count means before any of it takes effect: its items,
+// completed with empty ones when it is complete, or the *order.Refusal of a count that would
+// empty most of a location without Confirm.
+func (e *Engine) CheckCount(c *Count) ([]CountedItem, error) {
+	items, stocked := e.counted(c)
+	zeroed := map[string]int{}
+	for _, it := range items {
+		if it.OnHand > 0 {
+			continue
+		}
+		if p, ok := e.Book().Get(inventory.PositionKey{SKU: it.SKU, Location: it.Location}); ok && p.OnHand > 0 {
+			zeroed[it.Location]++
+		}
+	}
+	return items, c.plausible(zeroed, stocked)
+}
+
 // counted returns the items of a count, to which a complete one adds the stocked
 // positions of its locations that it does not list, as empty; and how many stocked
 // positions each location has. It looks through all stock and so runs before the decision, and only

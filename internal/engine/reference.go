@@ -14,8 +14,8 @@ import (
 
 // States of reference records.
 const (
-	stateActive  = "active"
-	stateRemoved = "removed" // kept, so that the versions of its stream go on
+	StateActive  = "active"
+	StateRemoved = "removed" // kept, so that the versions of its stream go on
 )
 
 // MaxImportDocuments is how many documents one command puts.
@@ -38,7 +38,7 @@ func (r *reference) collect(rec store.Record) error {
 	if err != nil {
 		return err
 	}
-	if rec.State == stateRemoved {
+	if rec.State == StateRemoved {
 		r.book.RemoveSupply(rec.ID)
 		return nil
 	}
@@ -140,11 +140,11 @@ func (e *Engine) PutDocuments(ctx context.Context, docs []Document, m Meta) (*Re
 				return nil, ErrVersion
 			}
 			event := string(d.Kind) + ".updated"
-			if was == nil || was.State == stateRemoved {
+			if was == nil || was.State == StateRemoved {
 				event = string(d.Kind) + ".created"
 				reply.Status = http.StatusCreated
 			}
-			en := tx.Put(store.Record{Key: keys[i], CreatedAt: tx.Now, State: stateActive}, d.Value)
+			en := tx.Put(store.Record{Key: keys[i], CreatedAt: tx.Now, State: StateActive}, d.Value)
 			if err := tx.Emit(keys[i], en.Version, []documentEvent{{Type: event, ID: d.ID, Document: d.Value}}, nil); err != nil {
 				return nil, err
 			}
@@ -173,10 +173,10 @@ func (e *Engine) RemoveSupply(ctx context.Context, id string, m Meta) (*Reply, e
 	key := ReferenceKey(KindSupply, id)
 	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
 		was := tx.Entry(key)
-		if was == nil || was.State == stateRemoved {
+		if was == nil || was.State == StateRemoved {
 			return nil, ErrNotFound
 		}
-		en := tx.Put(store.Record{Key: key, State: stateRemoved}, was.Value)
+		en := tx.Put(store.Record{Key: key, State: StateRemoved}, was.Value)
 		if err := tx.Emit(key, en.Version, []documentEvent{{Type: "supply.removed", ID: id}}, nil); err != nil {
 			return nil, err
 		}

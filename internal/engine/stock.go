@@ -85,15 +85,23 @@ func (m stockEvent) apply(book *inventory.Book) {
 
 // known reports items whose SKU or location does not exist, or whose SKU is a kit.
 func (e *Engine) known(bad *problem.Invalid, i int, sku, location string) {
+	var item problem.Invalid
+	if e.CheckPosition(&item, sku, location); len(item) > 0 {
+		bad.Nest(problem.At("items", i), item)
+	}
+}
+
+// CheckPosition adds what keeps a SKU from having stock at a location.
+func (e *Engine) CheckPosition(bad *problem.Invalid, sku, location string) {
 	s, ok := e.Catalog().Get(sku)
 	switch {
 	case !ok:
-		bad.Add(fmt.Sprintf("items[%d].sku", i), problem.Unknown, "the catalog has no SKU %q", sku)
-	case len(s.Components) > 0:
-		bad.Add(fmt.Sprintf("items[%d].sku", i), problem.Conflict, "%q is a kit: its components are stocked", sku)
+		bad.Add("sku", problem.Unknown, "the catalog has no SKU %q", sku)
+	case s.IsKit():
+		bad.Add("sku", problem.Conflict, "%q is a kit: its components are stocked", sku)
 	}
 	if _, ok := e.Directory().Location(location); !ok {
-		bad.Add(fmt.Sprintf("items[%d].location", i), problem.Unknown, "there is no location %q", location)
+		bad.Add("location", problem.Unknown, "there is no location %q", location)
 	}
 }
 
