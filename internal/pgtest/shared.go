@@ -46,8 +46,7 @@ func Main(m *testing.M) int {
 	return code
 }
 
-// NewDatabase returns the URL of an empty database that lives as long as the test.
-// The first call of a test binary starts the shared server. The test fails when
+// NewDatabase returns the URL of an empty database for the test alone. The first call of a test binary starts the shared server. The test fails when
 // there is no PostgreSQL.
 func NewDatabase(tb testing.TB) string {
 	tb.Helper()
@@ -58,13 +57,13 @@ func NewDatabase(tb testing.TB) string {
 	if shared.err != nil {
 		tb.Fatal(shared.err)
 	}
-	return newDatabase(tb, shared.url)
+	return newDatabase(tb, shared.url, shared.server == nil)
 }
 
-// NewDatabase returns the URL of an empty database on the server that lives as long as the test.
+// NewDatabase returns the URL of an empty database on the server for the test alone.
 func (s *Server) NewDatabase(tb testing.TB) string {
 	tb.Helper()
-	return newDatabase(tb, s.URL)
+	return newDatabase(tb, s.URL, false)
 }
 
 func startShared() {
@@ -78,7 +77,10 @@ func startShared() {
 	}
 }
 
-func newDatabase(tb testing.TB, serverURL string) string {
+// newDatabase drops the database at the end when the server stays or the database may be
+// large. Otherwise it goes with the server: to drop it makes the server write all
+// databases to disk, which takes longer than most tests.
+func newDatabase(tb testing.TB, serverURL string, drop bool) string {
 	tb.Helper()
 	u, err := url.Parse(serverURL)
 	if err != nil {
@@ -89,11 +91,13 @@ func newDatabase(tb testing.TB, serverURL string) string {
 	if err := execute(serverURL, "create database "+name+" template template0 encoding 'UTF8'"); err != nil {
 		tb.Fatalf("create database: %v", err)
 	}
-	tb.Cleanup(func() {
-		if err := execute(serverURL, "drop database "+name+" with (force)"); err != nil {
-			tb.Logf("drop database: %v", err) // the server of a fault test may be down
-		}
-	})
+	if _, large := tb.(*testing.B); drop || large {
+		tb.Cleanup(func() {
+			if err := execute(serverURL, "drop database "+name+" with (force)"); err != nil {
+				tb.Errorf("drop database: %v", err)
+			}
+		})
+	}
 	u.Path = "/" + name
 	return u.String()
 }

@@ -16,7 +16,7 @@ const (
 )
 
 // spareParameters is the most parameters that a statement takes after the columns of its first table.
-const spareParameters = 11
+const spareParameters = 12
 
 // arrayHeaderBytes is the length of the header of a one-dimensional array in
 // PostgreSQL's binary format: dimensions, nulls, element type, length, lower bound.
@@ -113,4 +113,17 @@ func decodeInt8(v []byte) (int64, error) {
 		return 0, fmt.Errorf("postgres: bigint of %d bytes", len(v))
 	}
 	return int64(binary.BigEndian.Uint64(v)), nil
+}
+
+// decodeInt8Array reads an array of bigints without nulls in binary format.
+func decodeInt8Array(v []byte) ([]int64, error) {
+	const value = 4 + 8
+	if len(v) < arrayHeaderBytes || (len(v)-arrayHeaderBytes)%value != 0 {
+		return nil, fmt.Errorf("postgres: array of bigints of %d bytes", len(v))
+	}
+	list := make([]int64, 0, len(v)/value)
+	for v = v[arrayHeaderBytes:]; len(v) > 0; v = v[value:] {
+		list = append(list, int64(binary.BigEndian.Uint64(v[4:])))
+	}
+	return list, nil
 }

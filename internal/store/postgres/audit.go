@@ -116,7 +116,7 @@ type moved struct {
 // log merges the log with the movements, both in the log's order.
 func (a *audit) log(yield func(store.Commit, error) bool) {
 	movements, stop := iter.Pull2(auditRows(a, `select log_bucket, log_seq, sku, location, from_account, to_account, quantity, reason
-from movements order by log_bucket, log_seq`, func(row pgx.CollectableRow) (m moved, err error) {
+from movements order by log_bucket, log_seq, line`, func(row pgx.CollectableRow) (m moved, err error) {
 		return m, row.Scan(&m.bucket, &m.seq, &m.SKU, &m.Location, &m.From, &m.To, &m.Quantity, &m.Reason)
 	}))
 	defer stop()
@@ -143,7 +143,7 @@ func scanLine(row pgx.CollectableRow) (store.JournalLine, error) {
 	var j store.JournalLine
 	var at int64
 	err := row.Scan(&j.SKU, &j.Location, &j.PositionSeq, &j.Bucket, &j.Seq, &at, &j.From, &j.To, &j.Quantity, &j.Reason)
-	j.Time = fromNanos(at)
+	j.Time = fromMicros(at)
 	return j, err
 }
 
@@ -151,7 +151,7 @@ func scanPositionRow(row pgx.CollectableRow) (store.PositionRow, error) {
 	var p store.PositionRow
 	var asOf, changed int64
 	err := row.Scan(&p.SKU, &p.Location, &p.OnHand, &p.Reserved, &p.Allocated, &p.Picked, &p.Safety, &asOf, &changed, &p.Moves)
-	p.AsOf, p.Changed = fromNanos(asOf), fromNanos(changed)
+	p.AsOf, p.Changed = fromMicros(asOf), fromMicros(changed)
 	return p, err
 }
 
@@ -162,7 +162,7 @@ func scanAnswer(row pgx.CollectableRow) (store.Answer, error) {
 	if err := row.Scan(&a.Bucket, &a.Key, &a.Hash, &a.Status, &header, &a.Body, &expires); err != nil {
 		return a, err
 	}
-	a.Expires = fromNanos(expires)
+	a.Expires = fromMicros(expires)
 	if err := json.Unmarshal(header, &a.Header); err != nil {
 		return a, fmt.Errorf("postgres: header of answer %s: %w", a.Key, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,13 +25,24 @@ type steps struct {
 	list      []step
 	positions []*position // sorted by key
 	movements []movement  // grouped by position, in the order of the positions
+	heads     []head      // of the buckets with log rows, sorted
+	places    []place     // of the log rows, in the order of the batch's commits
 }
+
+// head is a bucket's part of the log.
+type head struct {
+	bucket int32
+	rows   int32 // log rows of the batch
+}
+
+// place is where a log row goes: back rows before the last one of the bucket of heads[head].
+type place struct{ head, back int32 }
 
 // position is what a batch does to one position, with the movements it journals there.
 type position struct {
 	store.PositionChange
 	bucket int32
-	latest int64 // nanoseconds since 1970, of the latest movement
+	latest int64 // microseconds since 1970, of the latest movement
 	moves  int32 // number of movements
 	skip   int32 // movements of the positions before it
 }
@@ -38,30 +50,30 @@ type position struct {
 // movement is a journal line with its place in the log.
 type movement struct {
 	*inventory.Movement
-	at   *position
-	back int32 // log rows of the batch after its own
+	at *position
+	place
 	line int32
-	time int64 // nanoseconds since 1970
+	time int64 // microseconds since 1970
 }
 
 func (p *position) compare(o *position) int {
 	return cmp.Or(cmp.Compare(p.bucket, o.bucket), cmp.Compare(p.SKU, o.SKU), cmp.Compare(p.Location, o.Location))
 }
 
-// nanos is how the store keeps a time; 0 when t is the zero time.
-func nanos(t time.Time) int64 {
+// micros is how the store keeps a time: microseconds since 1970, finer parts cut off; 0 when t is the zero time.
+func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixNano()
+	return t.UnixMicro()
 }
 
-// fromNanos is the reverse of nanos.
-func fromNanos(n int64) time.Time {
+// fromMicros is the reverse of micros.
+func fromMicros(n int64) time.Time {
 	if n == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, n).UTC()
+	return time.UnixMicro(n).UTC()
 }
 
 // add appends a step that passes t, unless t is empty, and then the extra bigints.
@@ -87,7 +99,7 @@ func (s *Store) plan(b *store.Batch) (*steps, error) {
 	if err := s.collectPositions(out, b); err != nil {
 		return nil, err
 	}
-	planPositions(out, b)
+	planPositions(out)
 	if err := planRecords(out, b); err != nil {
 		return nil, err
 	}
@@ -98,27 +110,24 @@ func (s *Store) plan(b *store.Batch) (*steps, error) {
 	return out, nil
 }
 
-// validate refuses a batch with rows of another bucket, or too many.
+// validate refuses a batch with rows of buckets that do not exist, or too many.
 func (s *Store) validate(b *store.Batch) error {
-	if b.Bucket < 0 || b.Bucket >= s.buckets {
-		return fmt.Errorf("postgres: batch for bucket %d of %d", b.Bucket, s.buckets)
-	}
 	if len(b.Commits) > store.MaxBatchCommits {
 		return fmt.Errorf("postgres: batch of %d commits: at most %d", len(b.Commits), store.MaxBatchCommits)
 	}
+	buckets := make([]int, 0, len(b.Puts)+len(b.Commits)+len(b.Answers))
 	for i := range b.Puts {
-		if b.Puts[i].Bucket != b.Bucket {
-			return fmt.Errorf("postgres: record of bucket %d in a batch of bucket %d", b.Puts[i].Bucket, b.Bucket)
-		}
+		buckets = append(buckets, b.Puts[i].Bucket)
 	}
 	for i := range b.Commits {
-		if b.Commits[i].Stream.Bucket != b.Bucket {
-			return fmt.Errorf("postgres: log row of bucket %d in a batch of bucket %d", b.Commits[i].Stream.Bucket, b.Bucket)
-		}
+		buckets = append(buckets, b.Commits[i].Stream.Bucket)
 	}
 	for i := range b.Answers {
-		if b.Answers[i].Bucket != b.Bucket {
-			return fmt.Errorf("postgres: answer of bucket %d in a batch of bucket %d", b.Answers[i].Bucket, b.Bucket)
+		buckets = append(buckets, b.Answers[i].Bucket)
+	}
+	for _, bucket := range buckets {
+		if bucket < 0 || bucket >= s.buckets {
+			return fmt.Errorf("postgres: bucket %d of %d in a batch", bucket, s.buckets)
 		}
 	}
 	return nil
@@ -132,7 +141,7 @@ func (s *Store) collectPositions(out *steps, b *store.Batch) error {
 		p := &changes[i]
 		p.PositionChange = b.Positions[i]
 		if byKey[p.PositionKey] != nil {
-			return fmt.Errorf("postgres: two changes of position %s at %s in a batch", p.SKU, p.Location)
+			return fmt.Errorf("postgres: %w: two changes of position %s at %s in a batch", store.ErrConflict, p.SKU, p.Location)
 		}
 		byKey[p.PositionKey] = p
 		out.positions = append(out.positions, p)
@@ -147,10 +156,10 @@ func (s *Store) collectPositions(out *steps, b *store.Batch) error {
 				byKey[key] = p
 				out.positions = append(out.positions, p)
 			}
-			at := nanos(b.Commits[i].Time)
+			at := micros(b.Commits[i].Time)
 			p.moves++
 			p.latest = max(p.latest, at)
-			out.movements = append(out.movements, movement{m, p, int32(len(b.Commits) - 1 - i), int32(line), at})
+			out.movements = append(out.movements, movement{m, p, out.places[i], int32(line), at})
 		}
 	}
 	for _, p := range out.positions {
@@ -179,7 +188,7 @@ func (s *steps) groupMovements() {
 	s.movements = grouped
 }
 
-func planPositions(out *steps, b *store.Batch) {
+func planPositions(out *steps) {
 	if len(out.positions) == 0 {
 		return
 	}
@@ -187,7 +196,7 @@ func planPositions(out *steps, b *store.Batch) {
 	create := newTable(rows, typeInt4, typeText, typeText)
 	t := newTable(rows, typeInt4, typeText, typeText, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8,
 		typeInt4, typeInt8, typeInt4)
-	journal := newTable(len(out.movements), typeInt4, typeInt4, typeInt8, typeInt4, typeInt4, typeInt8, typeInt8, typeInt4)
+	journal := newTable(len(out.movements), typeInt4, typeInt4, typeInt4, typeInt8, typeInt4, typeInt4, typeInt8, typeInt8, typeInt4)
 	words := newWords()
 	for _, p := range out.positions {
 		create.int4(p.bucket)
@@ -197,6 +206,7 @@ func planPositions(out *steps, b *store.Batch) {
 	}
 	for i := range out.movements {
 		m := &out.movements[i]
+		journal.int4(m.head + 1)
 		journal.int4(m.back)
 		journal.int4(m.line)
 		journal.int8(m.time)
@@ -209,7 +219,12 @@ func planPositions(out *steps, b *store.Batch) {
 	out.list = append(out.list, step{statement: createPositions, parameters: create.parameters(), whenCreating: true})
 	parameters := append(t.parameters(), journal.parameters()...)
 	parameters = append(parameters, words.table.parameters()...)
-	parameters = append(parameters, int8Parameter(int64(b.Bucket)), int8Parameter(int64(t.rows)))
+	buckets := newTable(len(out.heads), typeInt4)
+	for _, h := range out.heads {
+		buckets.int4(h.bucket)
+	}
+	parameters = append(parameters, buckets.parameters()...)
+	parameters = append(parameters, int8Parameter(int64(t.rows)))
 	out.list = append(out.list, step{statement: changePositions, parameters: parameters})
 }
 
@@ -228,8 +243,8 @@ func addPosition(t *table, p *position) {
 	} else {
 		t.null()
 	}
-	t.int8(nanos(p.AsOf))
-	t.int8(nanos(p.Changed))
+	t.int8(micros(p.AsOf))
+	t.int8(micros(p.Changed))
 	t.int4(p.moves)
 	t.int8(p.latest)
 	t.int4(p.skip)
@@ -261,11 +276,11 @@ func planRecords(out *steps, b *store.Batch) error {
 		puts[i] = &b.Puts[i]
 	}
 	slices.SortFunc(puts, func(x, y *store.Put) int {
-		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.ID, y.ID))
+		return cmp.Or(cmp.Compare(x.Bucket, y.Bucket), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.ID, y.ID))
 	})
 	for i := 1; i < len(puts); i++ {
 		if puts[i].Key == puts[i-1].Key {
-			return fmt.Errorf("postgres: two puts of %s %s in a batch", puts[i].Kind, puts[i].ID)
+			return fmt.Errorf("postgres: %w: two puts of %s %s in a batch", store.ErrConflict, puts[i].Kind, puts[i].ID)
 		}
 	}
 	replace := newTable(len(puts), typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
@@ -290,7 +305,7 @@ func planRecords(out *steps, b *store.Batch) error {
 		}
 	}
 	slices.SortStableFunc(created, func(x, y *store.Put) int {
-		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Channel, y.Channel), cmp.Compare(x.ExternalID, y.ExternalID))
+		return cmp.Or(cmp.Compare(x.Bucket, y.Bucket), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Channel, y.Channel), cmp.Compare(x.ExternalID, y.ExternalID))
 	})
 	insert := newTable(len(created), typeInt4, typeText, typeText, typeInt8, typeText, typeInt8, typeText, typeText, typeInt8, typeBytes)
 	terms := newTable(3*len(created), typeInt4, typeText, typeText, typeText)
@@ -318,10 +333,10 @@ func addKey(t *table, key store.Key) {
 func addRecord(t *table, r *store.Record) {
 	t.int8(r.Version)
 	t.text(r.State)
-	t.int8(nanos(r.Wake))
+	t.int8(micros(r.Wake))
 	t.text(r.Channel)
 	t.text(r.ExternalID)
-	t.int8(nanos(r.CreatedAt))
+	t.int8(micros(r.CreatedAt))
 	t.bytes(r.Body)
 }
 
@@ -343,7 +358,9 @@ func planAnswers(out *steps, b *store.Batch) error {
 	for i := range b.Answers {
 		answers[i] = &b.Answers[i]
 	}
-	slices.SortFunc(answers, func(x, y *store.Answer) int { return cmp.Compare(x.Key, y.Key) })
+	slices.SortFunc(answers, func(x, y *store.Answer) int {
+		return cmp.Or(cmp.Compare(x.Bucket, y.Bucket), cmp.Compare(x.Key, y.Key))
+	})
 	t := newTable(len(answers), typeInt4, typeText, typeBytes, typeInt4, typeText, typeBytes, typeInt8)
 	for _, a := range answers {
 		header, err := json.Marshal(a.Header)
@@ -356,26 +373,59 @@ func planAnswers(out *steps, b *store.Batch) error {
 		t.int4(int32(a.Status))
 		t.text(string(header))
 		t.bytes(a.Body)
-		t.int8(nanos(a.Expires))
+		t.int8(micros(a.Expires))
 	}
 	out.add(insertAnswers, t)
 	return nil
 }
 
-// planLog translates log rows. A row's sequence is counted back from the head after the batch.
+// placeLog decides where the log rows go.
+func placeLog(out *steps, b *store.Batch) {
+	rows := map[int32]int32{}
+	for i := range b.Commits {
+		rows[int32(b.Commits[i].Stream.Bucket)]++
+	}
+	for _, bucket := range slices.Sorted(maps.Keys(rows)) {
+		rows[bucket], out.heads = int32(len(out.heads)), append(out.heads, head{bucket, rows[bucket]})
+	}
+	left := make([]int32, len(out.heads))
+	for i, h := range out.heads {
+		left[i] = h.rows
+	}
+	out.places = make([]place, len(b.Commits))
+	for i := range b.Commits {
+		h := rows[int32(b.Commits[i].Stream.Bucket)]
+		left[h]--
+		out.places[i] = place{head: h, back: left[h]}
+	}
+}
+
+// planLog translates log rows. A row's sequence is counted back from its bucket's head after the batch.
 func planLog(out *steps, b *store.Batch) {
-	log := newTable(len(b.Commits), typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeText, typeText, typeBytes)
+	placeLog(out, b)
+	log := newTable(len(b.Commits), typeInt4, typeInt4, typeText, typeText, typeInt8, typeInt8, typeText, typeText, typeText, typeBytes)
 	for i := range b.Commits {
 		c := &b.Commits[i]
-		log.int4(int32(len(b.Commits) - 1 - i))
+		log.int4(int32(c.Stream.Bucket))
+		log.int4(out.places[i].back)
 		log.text(string(c.Stream.Kind))
 		log.text(c.Stream.ID)
 		log.int8(c.Version)
-		log.int8(nanos(c.Time))
+		log.int8(micros(c.Time))
 		log.text(c.Actor)
 		log.text(c.Command)
 		log.text(c.Node)
 		log.bytes(c.Events)
 	}
-	out.add(appendLog, log, int64(log.rows), int64(b.Bucket))
+	heads := newTable(len(out.heads), typeInt4, typeInt8)
+	for _, h := range out.heads {
+		heads.int4(h.bucket)
+		heads.int8(int64(h.rows))
+	}
+	if len(b.Commits) == 0 {
+		return
+	}
+	parameters := append(log.parameters(), heads.parameters()...)
+	parameters = append(parameters, int8Parameter(int64(len(out.heads))))
+	out.list = append(out.list, step{statement: appendLog, parameters: parameters})
 }

@@ -24,7 +24,7 @@ const (
 
 func sku(i int) string { return fmt.Sprintf("SKU-%06d", i%benchSKUs) }
 
-func place(i int) string { return fmt.Sprintf("store-%03d", i%benchPlaces) }
+func shop(i int) string { return fmt.Sprintf("store-%03d", i%benchPlaces) }
 
 // orderID is as long as a UUIDv7 and grows with i.
 func orderID(bucket, i int) string {
@@ -44,7 +44,7 @@ func capture(bucket, batch int, body, events []byte, at time.Time) *store.Batch 
 		c := store.Commit{Stream: key, Version: 1, Time: at, Actor: "key:web", Command: orderID(9, i), Node: "node-1", Events: events}
 		for line := range 2 + i%2 {
 			h := (i*2654435761 + line*40503 + bucket*977) & 0x7fffffff
-			k := inventory.PositionKey{SKU: sku(h), Location: place(h / 7)}
+			k := inventory.PositionKey{SKU: sku(h), Location: shop(h / 7)}
 			c.Movements = append(c.Movements, inventory.Movement{SKU: k.SKU, Location: k.Location, From: inventory.Free, To: inventory.Allocated, Quantity: 1})
 			if changes[k] == nil {
 				changes[k] = &store.PositionChange{PositionKey: k}
@@ -66,7 +66,7 @@ func receive(bucket, i, n int, quantity int64, at time.Time) *store.Batch {
 	c := store.Commit{Stream: key, Version: 1, Time: at, Actor: "key:wms", Command: orderID(8, i), Node: "node-1", Events: []byte(`[]`)}
 	b := &store.Batch{Bucket: bucket}
 	for j := range n {
-		k := inventory.PositionKey{SKU: sku((i + j) / benchPlaces), Location: place(i + j)}
+		k := inventory.PositionKey{SKU: sku((i + j) / benchPlaces), Location: shop(i + j)}
 		c.Movements = append(c.Movements, inventory.Movement{SKU: k.SKU, Location: k.Location, From: inventory.Supplier, To: inventory.Free, Quantity: quantity, Reason: "delta"})
 		b.Positions = append(b.Positions, store.PositionChange{PositionKey: k, Delta: inventory.Delta{OnHand: quantity}, Changed: at})
 	}
@@ -103,7 +103,7 @@ func benchStore(b *testing.B) *Store {
 	n := benchSKUs * benchPlaces
 	_, err = s.writes.CopyFrom(ctx, pgx.Identifier{"positions"}, []string{"bucket", "sku", "location", "on_hand"},
 		pgx.CopyFromSlice(n, func(i int) ([]any, error) {
-			return []any{s.positionBucket(sku(i / benchPlaces)), sku(i / benchPlaces), place(i), int64(1_000_000)}, nil
+			return []any{s.positionBucket(sku(i / benchPlaces)), sku(i / benchPlaces), shop(i), int64(1_000_000)}, nil
 		}))
 	if err != nil {
 		b.Fatal(err)

@@ -1,8 +1,8 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -30,10 +30,10 @@ func (s *Store) Commit(ctx context.Context, b *store.Batch) error {
 	}
 	creating := false
 	for range maxAttempts {
-		var head int64
-		if head, err = s.send(ctx, plan, creating); err == nil {
-			for i := range b.Commits {
-				b.Commits[i].Seq = head - int64(len(b.Commits)-1-i)
+		var heads []int64
+		if heads, err = s.send(ctx, plan, creating); err == nil {
+			for i, at := range plan.places {
+				b.Commits[i].Seq = heads[at.head] - int64(at.back)
 			}
 			return nil
 		}
@@ -65,19 +65,19 @@ type stepError struct {
 
 func (e *stepError) Unwrap() error { return e.PgError }
 
-// send runs the steps as one transaction in one round trip and returns the
-// bucket's head after it. Its errors are a *stepError, ErrUnavailable or ErrUnknown.
-func (s *Store) send(ctx context.Context, plan *steps, creating bool) (head int64, err error) {
+// send runs the steps as one transaction in one round trip and returns the heads
+// after it of the buckets with log rows. Its errors are a *stepError, ErrUnavailable or ErrUnknown.
+func (s *Store) send(ctx context.Context, plan *steps, creating bool) (heads []int64, err error) {
 	conn, err := s.writes.Acquire(ctx)
 	if err != nil {
 		if isConnectionError(err) {
 			s.reset()
 		}
-		return 0, fmt.Errorf("postgres: %w: %w", store.ErrUnavailable, err)
+		return nil, fmt.Errorf("postgres: %w: %w", store.ErrUnavailable, err)
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	head, err = exchange(ctx, pg, plan, creating)
+	heads, err = exchange(ctx, pg, plan, creating)
 	if err != nil && pg.IsClosed() {
 		s.reset()
 	} else if err != nil {
@@ -85,14 +85,14 @@ func (s *Store) send(ctx context.Context, plan *steps, creating bool) (head int6
 		// not work, the pool drops the connection.
 		_ = pg.Exec(ctx, "rollback").Close()
 	}
-	return head, err
+	return heads, err
 }
 
 // binaryFormat says that all parameters, or all results, are in binary format.
 var binaryFormat = []int16{1}
 
 // exchange sends all steps and reads all results.
-func exchange(ctx context.Context, pg *pgconn.PgConn, plan *steps, creating bool) (head int64, err error) {
+func exchange(ctx context.Context, pg *pgconn.PgConn, plan *steps, creating bool) (heads []int64, err error) {
 	p := pg.StartPipeline(ctx)
 	sent := make([]statement, 0, len(plan.list))
 	for _, st := range plan.list {
@@ -104,41 +104,46 @@ func exchange(ctx context.Context, pg *pgconn.PgConn, plan *steps, creating bool
 	}
 	if err := p.Sync(); err != nil {
 		if pgconn.SafeToRetry(err) {
-			return 0, fmt.Errorf("postgres: %w: %w", store.ErrUnavailable, err)
+			return nil, fmt.Errorf("postgres: %w: %w", store.ErrUnavailable, err)
 		}
-		return 0, fmt.Errorf("postgres: %w: %w", store.ErrUnknown, err)
+		return nil, fmt.Errorf("postgres: %w: %w", store.ErrUnknown, err)
 	}
+	var answer []byte // of appendLog
 	for _, st := range sent {
-		value, err := readResult(p)
+		values, err := readResult(p)
 		if err != nil {
 			// Close reads to the end of the batch, which the server skips.
 			_ = p.Close()
-			return 0, exchangeError(err, st)
+			return nil, exchangeError(err, st)
 		}
 		if st.name == appendLog.name {
-			head = value
+			answer = values
 		}
 	}
-	if err := p.Close(); err != nil && pg.IsClosed() {
-		return head, nil // COMMIT was answered; the connection broke only after it
+	_ = p.Close() // COMMIT was answered: what breaks now breaks nothing of this batch
+	if len(plan.heads) == 0 {
+		return nil, nil
 	}
-	return head, nil
+	if heads, err = decodeInt8Array(answer); err != nil || len(heads) != len(plan.heads) {
+		return nil, fmt.Errorf("postgres: %w: its sequences came back as %v (%v)", store.ErrUnknown, heads, err)
+	}
+	return heads, nil
 }
 
-// readResult reads the result of one statement and returns its first value, if it has one.
-func readResult(p *pgconn.Pipeline) (int64, error) {
+// readResult reads the result of one statement and returns the last value of its only row, if it has one.
+func readResult(p *pgconn.Pipeline) ([]byte, error) {
 	result, err := p.GetResults()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	reader, ok := result.(*pgconn.ResultReader)
 	if !ok {
-		return 0, fmt.Errorf("result of type %T", result)
+		return nil, fmt.Errorf("result of type %T", result)
 	}
-	var value int64
+	var value []byte
 	for reader.NextRow() {
-		if v := reader.Values(); len(v) == 1 && len(v[0]) == 8 {
-			value = int64(binary.BigEndian.Uint64(v[0]))
+		if row := reader.Values(); len(row) > 0 {
+			value = bytes.Clone(row[len(row)-1])
 		}
 	}
 	_, err = reader.Close()
@@ -169,7 +174,7 @@ func (s *Store) explainGuard(ctx context.Context, plan *steps, st statement, b *
 	case replaceRecords.name, deleteRecords.name, refuseRecords.name:
 		return false, s.explainRecords(ctx, b)
 	}
-	return false, fmt.Errorf("the store has no log for bucket %d", b.Bucket)
+	return false, errors.New("the store has lost the head of a log bucket")
 }
 
 func (s *Store) explainPositions(ctx context.Context, plan *steps) (missing bool, err error) {

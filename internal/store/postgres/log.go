@@ -22,7 +22,7 @@ func scanCommit(row pgx.CollectableRow) (store.Commit, error) {
 	var c store.Commit
 	var at int64
 	err := row.Scan(&c.Stream.Bucket, &c.Seq, &c.Stream.Kind, &c.Stream.ID, &c.Version, &at, &c.Actor, &c.Command, &c.Node, &c.Events)
-	c.Time = fromNanos(at)
+	c.Time = fromMicros(at)
 	return c, err
 }
 

@@ -20,7 +20,7 @@ delete from answers a
 using (select bucket, key from generate_series(0, $1::int - 1) b cross join lateral (
 	select bucket, key from answers where bucket = b and expires <> 0 and expires < $2
 	order by expires limit $3) e limit $3) e
-where a.bucket = e.bucket and a.key = e.key and a.expires <> 0 and a.expires < $2`, s.buckets, nanos(now), limit)
+where a.bucket = e.bucket and a.key = e.key and a.expires <> 0 and a.expires < $2`, s.buckets, micros(now), limit)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ with gone as (
 ), gone_terms as (
 	delete from record_terms t using gone where t.bucket = gone.bucket and t.kind = gone.kind and t.id = gone.id
 )
-select count(*) from gone`, s.buckets, string(kind), states, nanos(olderThan), limit).Scan(&records)
+select count(*) from gone`, s.buckets, string(kind), states, micros(olderThan), limit).Scan(&records)
 	})
 	if err != nil {
 		return 0, s.readError(err)

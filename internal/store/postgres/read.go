@@ -20,7 +20,7 @@ func scanRecord(row pgx.CollectableRow) (store.Record, error) {
 	var r store.Record
 	var wake, created int64
 	err := row.Scan(&r.Bucket, &r.Kind, &r.ID, &r.Version, &r.State, &wake, &r.Channel, &r.ExternalID, &created, &r.Body)
-	r.Wake, r.CreatedAt = fromNanos(wake), fromNanos(created)
+	r.Wake, r.CreatedAt = fromMicros(wake), fromMicros(created)
 	return r, err
 }
 
@@ -71,11 +71,11 @@ func (s *Store) findStatement(q store.Query) (sql string, args []any) {
 		where = append(where, "r.external_id <> '' and r.external_id = "+arg(q.ExternalID))
 	}
 	if !q.CreatedFrom.IsZero() {
-		where = append(where, "r.created_at >= "+arg(nanos(q.CreatedFrom)))
+		where = append(where, "r.created_at >= "+arg(micros(q.CreatedFrom)))
 	}
 	if !q.CreatedBefore.IsZero() {
 		// 0 is no time at all.
-		where = append(where, "r.created_at < "+arg(nanos(q.CreatedBefore)))
+		where = append(where, "r.created_at < "+arg(micros(q.CreatedBefore)))
 	}
 	order, after := "desc", " < "
 	if q.Ascending {
@@ -93,7 +93,7 @@ order by r.id %[6]s, r.bucket limit %[7]s`,
 // Due implements store.Reader. Returns ErrUnavailable.
 func (s *Store) Due(ctx context.Context, bucket int, now time.Time, limit int) ([]store.Key, error) {
 	rows, err := s.reads.Query(ctx, `select kind, id from records where bucket = $1 and wake <> 0 and wake <= $2
-order by wake limit $3`, bucket, nanos(now), limit)
+order by wake limit $3`, bucket, micros(now), limit)
 	return collect(s, rows, err, func(row pgx.CollectableRow) (store.Key, error) {
 		k := store.Key{Bucket: bucket}
 		return k, row.Scan(&k.Kind, &k.ID)
@@ -113,7 +113,7 @@ func (s *Store) Answer(ctx context.Context, bucket int, key string) (*store.Answ
 	if err := json.Unmarshal(header, &a.Header); err != nil {
 		return nil, fmt.Errorf("postgres: header of answer %s: %w", key, err)
 	}
-	a.Expires = fromNanos(expires)
+	a.Expires = fromMicros(expires)
 	return a, nil
 }
 

@@ -14,9 +14,9 @@ type statement struct {
 }
 
 // The statements of a batch, in the order in which they run, which is the order in
-// which they lock: the bucket's head, positions, records, answers. The head comes first,
-// so that a batch which waits for another node's batch of the same bucket holds
-// no positions meanwhile. A guard is a division by zero when it fails: the only way to
+// which they lock: the buckets' heads, positions, records, answers. Heads come first,
+// so that a batch which waits for another one of the same bucket holds no
+// positions meanwhile. A guard is a division by zero when it fails: the only way to
 // make plain SQL fail on a condition, and a failed statement makes the server
 // skip everything up to the end of the batch, the COMMIT included. Arrays are
 // unnested side by side in a select list, which hands rows on one by one; in
@@ -24,20 +24,24 @@ type statement struct {
 var (
 	begin = statement{name: "orderly_begin", sql: `begin isolation level read committed read write`}
 
-	// appendLog returns the bucket's last sequence with this batch; it fails when the
-	// bucket has no head. It counts sequences back from the head, which the
-	// sender does not know yet.
+	// appendLog returns the last sequences with this batch of the buckets it writes
+	// to, in their order; it fails when one has no head. It counts sequences back
+	// from the head, which the sender does not know yet.
 	appendLog = statement{name: "orderly_append_log", sql: `
 with head as (
-	update log_heads set seq = seq + $10::bigint where bucket = $11::bigint returning bucket, seq
+	update log_heads h set seq = h.seq + b.rows
+	from (select unnest($11::int[]) as bucket, unnest($12::bigint[]) as rows) b
+	where h.bucket = b.bucket
+	returning h.bucket, h.seq
 ), appended as (
 	insert into log (bucket, seq, kind, id, version, time, actor, command, node, events)
 	select h.bucket, h.seq - l.back, l.kind, l.id, l.version, l.time, l.actor, l.command, l.node, l.events
-	from head h, (select unnest($1::int[]) as back, unnest($2::text[]) as kind, unnest($3::text[]) as id,
-		unnest($4::bigint[]) as version, unnest($5::bigint[]) as time, unnest($6::text[]) as actor,
-		unnest($7::text[]) as command, unnest($8::text[]) as node, unnest($9::bytea[]) as events) l
+	from (select unnest($1::int[]) as bucket, unnest($2::int[]) as back, unnest($3::text[]) as kind, unnest($4::text[]) as id,
+		unnest($5::bigint[]) as version, unnest($6::bigint[]) as time, unnest($7::text[]) as actor,
+		unnest($8::text[]) as command, unnest($9::text[]) as node, unnest($10::bytea[]) as events) l
+	join head h on h.bucket = l.bucket
 )
-select coalesce(max(seq), 0) / count(*) from head`}
+select 1 / (count(*) = $13::bigint)::int, array_agg(seq order by bucket) from head`}
 
 	// createPositions runs only when a position of the batch is missing.
 	createPositions = statement{name: "orderly_create_positions", sql: `
@@ -50,7 +54,8 @@ on conflict (bucket, sku, location) do nothing`}
 	// changePositions also writes the journal. Movements come grouped by position, in
 	// the order of the positions: a position's own are the c.moves ones after the
 	// c.skip first. Their columns are taken by subscript, which is fast because the
-	// elements of those arrays have a fixed length; words holds their texts.
+	// elements of those arrays have a fixed length; $24 holds their texts and $25 the
+	// buckets of their log rows, whose heads appendLog has advanced.
 	changePositions = statement{name: "orderly_change_positions", sql: `
 with changed as (
 	update positions p
@@ -74,14 +79,15 @@ with changed as (
 ), journal as (
 	insert into movements (bucket, sku, location, position_seq, log_bucket, log_seq, line, time, latest,
 		from_account, to_account, quantity, on_hand, reason)
-	select c.bucket, c.sku, c.location, c.moves_before + c.i, $24::bigint,
-		(select seq from log_heads where bucket = $24::bigint) - ($15::int[])[c.skip + c.i],
-		($16::int[])[c.skip + c.i], ($17::bigint[])[c.skip + c.i], c.latest,
-		($23::text[])[($18::int[])[c.skip + c.i]], ($23::text[])[($19::int[])[c.skip + c.i]],
-		($20::bigint[])[c.skip + c.i], ($21::bigint[])[c.skip + c.i], ($23::text[])[($22::int[])[c.skip + c.i]]
+	select c.bucket, c.sku, c.location, c.moves_before + c.i, ($25::int[])[($15::int[])[c.skip + c.i]],
+		((select array_agg(seq order by bucket) from log_heads where bucket = any($25::int[])))[($15::int[])[c.skip + c.i]]
+			- ($16::int[])[c.skip + c.i],
+		($17::int[])[c.skip + c.i], ($18::bigint[])[c.skip + c.i], c.latest,
+		($24::text[])[($19::int[])[c.skip + c.i]], ($24::text[])[($20::int[])[c.skip + c.i]],
+		($21::bigint[])[c.skip + c.i], ($22::bigint[])[c.skip + c.i], ($24::text[])[($23::int[])[c.skip + c.i]]
 	from (select *, generate_series(1, moves) as i from changed) c
 )
-select 1 / (count(*) = $25::bigint)::int from changed`}
+select 1 / (count(*) = $26::bigint)::int from changed`}
 
 	replaceRecords = statement{name: "orderly_replace_records", sql: `
 with replaced as (

@@ -24,7 +24,7 @@ order by m.position_seq limit $5`, s.positionBucket(key.SKU), key.SKU, key.Locat
 		var at int64
 		j.SKU, j.Location = key.SKU, key.Location
 		err := row.Scan(&j.PositionSeq, &j.From, &j.To, &j.Quantity, &j.Reason, &j.Bucket, &j.Seq, &at, &j.Stream.Kind, &j.Stream.ID)
-		j.Stream.Bucket, j.Time = j.Bucket, fromNanos(at)
+		j.Stream.Bucket, j.Time = j.Bucket, fromMicros(at)
 		return j, err
 	})
 }
@@ -50,7 +50,7 @@ func (s *Store) OnHandSince(ctx context.Context, keys []inventory.PositionKey, t
 	}
 	for lines := sinceFirstLines; len(open) > 0; lines *= sinceGrowth {
 		var err error
-		if open, err = s.sumNewest(ctx, open, nanos(t), lines, sums); err != nil {
+		if open, err = s.sumNewest(ctx, open, micros(t), lines, sums); err != nil {
 			return nil, err
 		}
 	}
@@ -178,7 +178,7 @@ func decodePosition(v [][]byte) (inventory.Position, error) {
 		}
 	}
 	return inventory.Position{SKU: string(v[0]), Location: string(v[1]), OnHand: n[2], Reserved: n[3], Allocated: n[4],
-		Picked: n[5], Safety: n[6], AsOf: fromNanos(n[7]), Changed: fromNanos(n[8])}, nil
+		Picked: n[5], Safety: n[6], AsOf: fromMicros(n[7]), Changed: fromMicros(n[8])}, nil
 }
 
 func scanRecords(ctx context.Context, tx pgx.Tx, kinds []store.Kind, use func(store.Record) error) (stopped, err error) {

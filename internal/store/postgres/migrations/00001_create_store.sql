@@ -1,5 +1,4 @@
--- Times are nanoseconds since 1970 UTC, 0 for none: exact, and the same in every
--- store. Text that is compared or ordered has the collation "C", so that the order
+-- Times are microseconds since 1970 UTC, 0 for none. Text that is compared or ordered has the collation "C", so that the order
 -- is that of the bytes on every server. bucket leads every key.
 
 -- +goose Up
@@ -105,7 +104,7 @@ create table movements (
     reason       text not null,
     primary key (bucket, sku, location, position_seq)
 );
-create index movements_log on movements (log_bucket, log_seq);
+create unique index movements_log on movements (log_bucket, log_seq, line);
 
 -- Remembered answers to writes with an idempotency key; header is a JSON object.
 create table answers (
