@@ -161,6 +161,40 @@ func TestIdempotencyKey(t *testing.T) {
 	})
 }
 
+// What a command did makes its repetition impossible: the repetition is to be recognised
+// all the same, by its idempotency key or the channel's own id.
+func TestRepetitionThatTheStateRefuses(t *testing.T) {
+	each(t, func(t *testing.T, n *node) {
+		n.retailer(1, 1, 1)
+		key := engine.Meta{Key: &engine.IdempotencyKey{Key: "k", Hash: []byte("cancel")}}
+		buy := func(external string) (*engine.Reply, error) {
+			b := basket(external, "S0")
+			b.Shortage = "reject"
+			return n.Capture(background, b, engine.Meta{})
+		}
+		first, err := buy("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := first.Value.(*order.Order).ID
+		again, err := buy("a")
+		if err != nil || !again.Repeated || again.Value.(*order.Order).ID != id {
+			t.Fatalf("same order again, with nothing left: %+v, %v", again, err)
+		}
+		if _, err := buy("b"); err == nil {
+			t.Fatal("sold a unit that does not exist")
+		}
+		done, err := n.Cancel(background, id, order.Cancellation{}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		repeat, err := n.Cancel(background, id, order.Cancellation{}, key)
+		if err != nil || !repeat.Repeated || string(repeat.Body) != string(done.Body) {
+			t.Fatalf("same cancellation again: %+v, %v", repeat, err)
+		}
+	})
+}
+
 func TestNeverSellsAUnitTwice(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
 		n.retailer(3, 1, 10)

@@ -191,6 +191,12 @@ func (l *lane) decide(requests []*request, careful bool) (*batch, []outcome, err
 		outcomes[i] = l.decideOne(b, r, now, past)
 	}
 	e.decide.Unlock()
+	if !careful {
+		if err := l.reconsider(b, requests, outcomes, now); err != nil {
+			b.takeBack(e)
+			return nil, nil, err
+		}
+	}
 	if len(b.store.Commits) > 0 {
 		if err := b.seal(); err != nil {
 			b.takeBack(e)
@@ -220,6 +226,32 @@ func (l *lane) decideOne(b *batch, r *request, now time.Time, past history) outc
 		return outcome{err: err}
 	}
 	return outcome{reply: reply}
+}
+
+// reconsider looks up, for commands that were refused, whether that is because they took
+// effect when they were sent before: a repeated cancellation is refused by the state that the
+// first one made, and is to get the first one's answer.
+func (l *lane) reconsider(b *batch, requests []*request, outcomes []outcome, now time.Time) error {
+	var refused []*request
+	var at []int
+	for i, r := range requests {
+		if u := r.command.Unique; outcomes[i].err != nil && (r.command.Key != nil || u != nil && u.ExternalID != "") {
+			refused, at = append(refused, r), append(at, i)
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	past, err := l.lookUp(refused)
+	if err != nil || len(past.answers)+len(past.unique) == 0 {
+		return err
+	}
+	l.e.decide.Lock()
+	defer l.e.decide.Unlock()
+	for i, r := range refused {
+		outcomes[at[i]] = l.decideOne(b, r, now, past)
+	}
+	return nil
 }
 
 // load brings the records that the commands name from cache or store.
