@@ -38,6 +38,7 @@ type commands struct {
 	Key       keyCommand       `cmd:"" help:"Make, list and revoke API keys."`
 	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server."`
 	BenchBare benchBareCommand `cmd:"" hidden:""`
+	Verify    verifyCommand    `cmd:"" help:"Audit a store, also beside a running server; exit code 1 on a violation."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
