@@ -135,3 +135,28 @@ func TestErrorKind(t *testing.T) {
 		t.Errorf("%d kinds, %d others", len(tl.errors), tl.errors["other"])
 	}
 }
+
+// More bytes than the answer would be taken for the next one, and every latency be wrong.
+func TestConnRefusesBytesAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n, buf, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer n.Close()
+		buf.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok and more")
+		buf.Flush()
+	}))
+	defer server.Close()
+	host, err := hostOf(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := conn{host: host}
+	defer c.close()
+	if status, body, err := c.do(newHead(host, "").request(nil, "GET", "/")); err == nil {
+		t.Errorf("status %d, body %q and no error", status, body)
+	}
+}
