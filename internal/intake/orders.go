@@ -49,9 +49,13 @@ type ImportedOrder struct {
 	Notices    []problem.Field `json:"notices,omitempty"`
 }
 
-// takenElsewhere are flags of orders that are no work any more: capturing them
-// would ship goods a second time.
-var takenElsewhere = []string{importer.FlagFulfilled, importer.FlagPartiallyFulfilled, importer.FlagRefunded, importer.FlagClosed, importer.FlagTest, importer.FlagVoided}
+// takenElsewhere are flags of orders whose goods left already: capturing them
+// would ship a second time. notWork are flags of others that must not be
+// fulfilled, which does no harm for one that is cancelled at once.
+var (
+	takenElsewhere = []string{importer.FlagFulfilled, importer.FlagPartiallyFulfilled}
+	notWork        = []string{importer.FlagRefunded, importer.FlagClosed, importer.FlagTest, importer.FlagVoided}
+)
 
 // Orders imports foreign order documents. An error means reading stopped there:
 // what the report lists took effect.
@@ -118,7 +122,8 @@ func one(ctx context.Context, e *engine.Engine, item *importer.Item, o OrderOpti
 	}
 	switch {
 	case known == nil && item.Kind == importer.Cancel && item.Order != nil:
-		return nil, refuse("not_open", "the platform cancelled the order before it came here: there is nothing to fulfil and nothing to cancel")
+		// Kept all the same, so that the order is known when the platform speaks of it again.
+		err = captureAndCancel(ctx, e, item, o, done)
 	case known == nil && item.Kind != importer.Create:
 		return nil, refuse("unknown_order", "channel %q has no order %q here, so there is nothing to %s", o.Channel, item.ExternalID, item.Kind)
 	case known == nil:
@@ -157,13 +162,14 @@ func find(ctx context.Context, e *engine.Engine, channel, externalID string) (*o
 }
 
 func create(ctx context.Context, e *engine.Engine, item *importer.Item, o OrderOptions, done *ImportedOrder) error {
+	gone := takenElsewhere
+	if item.Kind != importer.Cancel {
+		gone = slices.Concat(gone, notWork)
+	}
 	for _, f := range item.Flags {
-		if slices.Contains(takenElsewhere, f) {
+		if slices.Contains(gone, f) {
 			return refuse("not_open", "the platform says the order is %s, so there is nothing left for us to fulfil", f)
 		}
-	}
-	if slices.Contains(item.Flags, importer.FlagCancelled) {
-		return refuse("not_open", "the platform cancelled the order before it came here")
 	}
 	if o.AddSKUs {
 		if err := addSKUs(ctx, e, item.Order, o.Meta); err != nil {
@@ -180,6 +186,19 @@ func create(ctx context.Context, e *engine.Engine, item *importer.Item, o OrderO
 		return edit(ctx, e, got, item, o, done)
 	}
 	return nil
+}
+
+// captureAndCancel takes an order that the platform cancelled before it came here.
+func captureAndCancel(ctx context.Context, e *engine.Engine, item *importer.Item, o OrderOptions, done *ImportedOrder) error {
+	if err := create(ctx, e, item, o, done); err != nil {
+		return err
+	}
+	known, err := find(ctx, e, o.Channel, item.ExternalID)
+	if err != nil || known == nil {
+		return err
+	}
+	done.Outcome = "cancelled"
+	return cancel(ctx, e, known, order.Cancellation{Reason: reason(item)}, o, done)
 }
 
 func addSKUs(ctx context.Context, e *engine.Engine, n *order.New, m engine.Meta) error {
