@@ -82,6 +82,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		{"TailNeverSkips", testTailNeverSkips},
 		{"OversellRace", testOversellRace},
 		{"Buckets", testBuckets},
+		{"Audit", testAudit},
 		{"Model", testModel},
 	}
 	for _, test := range tests {
