@@ -126,16 +126,11 @@ func (t *transaction) write() error {
 	return t.rememberAnswers()
 }
 
-const insertLog = `INSERT INTO log (seq, version, time, first_move, moves, kind, id, actor, command, node, events)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+var insertLog = bulk(`INSERT OR ROLLBACK INTO log (seq, version, time, first_move, moves, kind, id, actor, command, node, events) VALUES`, 11)
 
 func (t *transaction) appendLog() error {
-	s, err := t.prepare(insertLog)
-	if err != nil {
-		return err
-	}
 	move := t.firstMove
-	for i := range t.batch.Commits {
+	err := t.insertRows(insertLog, len(t.batch.Commits), func(s *stmt, i int) {
 		c := &t.batch.Commits[i]
 		s.int(t.first + int64(i))
 		s.int(c.Version)
@@ -148,10 +143,10 @@ func (t *transaction) appendLog() error {
 		s.text(c.Command)
 		s.text(c.Node)
 		s.blob(c.Events)
-		if err := s.run(); err != nil {
-			return fmt.Errorf("log row of %s %s version %d: %w", c.Stream.Kind, c.Stream.ID, c.Version, err)
-		}
 		move += int64(len(c.Movements))
+	})
+	if err != nil {
+		return fmt.Errorf("log: %w", err)
 	}
 	return nil
 }

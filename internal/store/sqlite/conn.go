@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -36,7 +37,7 @@ type stmt struct {
 }
 
 const (
-	arenaBytes = 4 << 10
+	arenaBytes = 64 << 10
 	// busyTimeoutMillis bounds the wait for another connection's lock. Readers
 	// never wait in WAL mode; only recovery and checkpoints lock.
 	busyTimeoutMillis = 10_000
@@ -52,8 +53,11 @@ type sqliteError struct {
 
 func (e *sqliteError) Error() string { return fmt.Sprintf("sqlite: %s (%d)", e.text, e.code) }
 
-// openConn opens the file with the given SQLITE_OPEN_… flags.
-func openConn(file string, flags int32) (*conn, error) {
+// openConn opens the file with the given SQLITE_OPEN_… flags on the platform's file system.
+func openConn(file string, flags int32) (*conn, error) { return openConnOn(file, flags, "") }
+
+// openConnOn opens the file on the named file system of SQLite; "" is the platform's.
+func openConnOn(file string, flags int32, fileSystem string) (*conn, error) {
 	c := &conn{tls: libc.NewTLS(), stmts: map[string]*stmt{}}
 	name, err := libc.CString(file)
 	if err != nil {
@@ -61,9 +65,17 @@ func openConn(file string, flags int32) (*conn, error) {
 		return nil, err
 	}
 	defer libc.Xfree(c.tls, name)
+	var vfs uintptr
+	if fileSystem != "" {
+		if vfs, err = libc.CString(fileSystem); err != nil {
+			c.tls.Close()
+			return nil, err
+		}
+		defer libc.Xfree(c.tls, vfs)
+	}
 	out := libc.Xcalloc(c.tls, 1, types.Size_t(ptrBytes))
 	defer libc.Xfree(c.tls, out)
-	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, out, flags|sqlite3.SQLITE_OPEN_NOMUTEX, 0)
+	rc := sqlite3.Xsqlite3_open_v2(c.tls, name, out, flags|sqlite3.SQLITE_OPEN_NOMUTEX, vfs)
 	c.db = *(*uintptr)(pointer(out))
 	if rc != sqlite3.SQLITE_OK {
 		err := c.failure(rc)
@@ -338,3 +350,43 @@ func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointe
 func (c *conn) changes() int { return int(sqlite3.Xsqlite3_changes64(c.tls, c.db)) }
 
 func (c *conn) inTransaction() bool { return sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0 }
+
+// bulkRows is how many rows one statement of insertRows writes. A statement
+// opens and closes its cursors once, which is a good part of inserting one row.
+const bulkRows = 32
+
+// bulkInsert inserts many rows of one table.
+type bulkInsert struct {
+	one, many string // SQL text for one row and for bulkRows rows
+}
+
+// bulk builds the texts from "INSERT … VALUES" and the number of columns. The
+// INSERT should name a conflict rule that ends the transaction: SQLite keeps a
+// copy of each changed page for a statement of several rows that it might have
+// to undo alone.
+func bulk(insert string, columns int) bulkInsert {
+	row := " (" + strings.Repeat("?, ", columns-1) + "?)"
+	return bulkInsert{one: insert + row, many: insert + strings.Repeat(row+",", bulkRows-1) + row}
+}
+
+// insertRows inserts n rows; bind binds the columns of row i.
+func (c *conn) insertRows(b bulkInsert, n int, bind func(s *stmt, i int)) error {
+	for i := 0; i < n; {
+		text, rows := b.one, 1
+		if n-i >= bulkRows {
+			text, rows = b.many, bulkRows
+		}
+		s, err := c.prepare(text)
+		if err != nil {
+			return err
+		}
+		for range rows {
+			bind(s, i)
+			i++
+		}
+		if err := s.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

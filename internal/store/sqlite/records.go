@@ -14,7 +14,6 @@ const (
 	insertRecord = `INSERT INTO records (version, wake, created_at, kind, id, state, channel, external_id, terms, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectRecordForUpdate = `SELECT pk, version, wake, created_at, state, channel, external_id, terms FROM records WHERE kind = ? AND id = ?`
-	insertTerm            = `INSERT INTO record_terms (kind, term, id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
 	deleteTerm            = `DELETE FROM record_terms WHERE kind = ? AND term = ? AND id = ?`
 
 	// An UPDATE rewrites the index entries of every column it names, so the
@@ -25,6 +24,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updateSearch = `UPDATE records SET version = ?, body = ?, state = ?, wake = ? WHERE pk = ?`
 	updateAll    = `UPDATE records SET version = ?, body = ?, state = ?, wake = ?, created_at = ?, channel = ?, external_id = ?, terms = ? WHERE pk = ?`
 )
+
+var insertTerm = bulk(`INSERT OR IGNORE INTO record_terms (kind, term, id) VALUES`, 3)
 
 // termEnd ends each term in records.terms.
 const termEnd = "\x00"
@@ -193,19 +194,12 @@ func (t *transaction) addTerms(puts []*store.Put) error {
 	slices.SortFunc(entries, func(a, b entry) int {
 		return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.term, b.term), strings.Compare(a.id, b.id))
 	})
-	s, err := t.prepare(insertTerm)
-	if err != nil {
-		return err
-	}
-	for _, e := range slices.Compact(entries) {
-		s.text(e.kind)
-		s.text(e.term)
-		s.text(e.id)
-		if err := s.run(); err != nil {
-			return err
-		}
-	}
-	return nil
+	entries = slices.Compact(entries)
+	return t.insertRows(insertTerm, len(entries), func(s *stmt, i int) {
+		s.text(entries[i].kind)
+		s.text(entries[i].term)
+		s.text(entries[i].id)
+	})
 }
 
 // joinTerms appends to a record's terms those it does not have yet.

@@ -40,6 +40,8 @@ const (
 	oldestSQLite = 3_053_000
 	// readers is how many queries run at once; further ones wait.
 	readers = 4
+	// readerCacheBytes bounds the page cache of each reading connection.
+	readerCacheBytes = 16 << 20
 	// pageBytes is fixed when a store is created.
 	pageBytes = 4096
 )
@@ -48,8 +50,6 @@ const (
 type Options struct {
 	// CacheBytes bounds the page cache of the writing connection. Default 128 MiB.
 	CacheBytes int64
-	// ReaderCacheBytes bounds the page cache of each of the reading connections. Default 16 MiB.
-	ReaderCacheBytes int64
 	// CheckpointPages is how many pages are written before a checkpoint moves
 	// them from the write-ahead log to the database. Default 16,384 (64 MiB).
 	CheckpointPages int64
@@ -58,9 +58,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 128 << 20
-	}
-	if o.ReaderCacheBytes == 0 {
-		o.ReaderCacheBytes = 16 << 20
 	}
 	if o.CheckpointPages == 0 {
 		o.CheckpointPages = 16_384
@@ -156,7 +153,8 @@ func (s *Store) openWriter(ctx context.Context, dir string) error {
 		return err
 	}
 	var err error
-	s.writer, err = openConn(s.file, sqlite3.SQLITE_OPEN_READWRITE)
+	registerWALFileSystem()
+	s.writer, err = openConnOn(s.file, sqlite3.SQLITE_OPEN_READWRITE, walFileSystem)
 	if err != nil {
 		return mapped(err)
 	}
@@ -265,7 +263,7 @@ func (s *Store) openReader() (*conn, error) {
 	for _, p := range []string{
 		"PRAGMA query_only = 1",
 		"PRAGMA temp_store = MEMORY",
-		fmt.Sprintf("PRAGMA cache_size = -%d", s.options.ReaderCacheBytes/1024),
+		fmt.Sprintf("PRAGMA cache_size = -%d", readerCacheBytes/1024),
 	} {
 		if err := c.exec(p); err != nil {
 			c.close()

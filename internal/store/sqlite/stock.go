@@ -20,9 +20,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updatePosition = `UPDATE positions
 SET on_hand = ?, reserved = ?, allocated = ?, picked = ?, safety = ?, as_of = ?, changed = ?, moves = ?, moved = ?, chain = ?
 WHERE sku = ? AND location = ?`
-	insertMovement = `INSERT INTO movements (pk, seq, position_seq, previous, skip, time, ahead, quantity, sku, location, source, target, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
+
+var insertMovement = bulk(`INSERT OR ROLLBACK INTO movements (pk, seq, position_seq, previous, skip, time, ahead, quantity, sku, location, source, target, reason) VALUES`, 13)
 
 // balance is a row of positions.
 type balance struct {
@@ -196,11 +196,7 @@ func (t *transaction) keep(key inventory.PositionKey, p *balance) error {
 }
 
 func (t *transaction) appendJournal(lines []line) error {
-	s, err := t.prepare(insertMovement)
-	if err != nil {
-		return err
-	}
-	for i := range lines {
+	err := t.insertRows(insertMovement, len(lines), func(s *stmt, i int) {
 		l := &lines[i]
 		s.int(t.firstMove + int64(i))
 		s.int(l.seq)
@@ -215,9 +211,9 @@ func (t *transaction) appendJournal(lines []line) error {
 		s.text(string(l.From))
 		s.text(string(l.To))
 		s.text(l.Reason)
-		if err := s.run(); err != nil {
-			return fmt.Errorf("movement of %s at %s: %w", l.SKU, l.Location, err)
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
 }
