@@ -40,6 +40,7 @@ const (
 	maxQueueCommands = 8192 // waiting per lane; beyond it commands are refused
 	maxCached        = 100_000
 	maxAttempts      = 50 // of one batch against conflicts with other nodes
+	maxStaleAttempts = 5  // of one batch against a record that is older than the stock
 	answerRetention  = 72 * time.Hour
 	followInterval   = 20 * time.Millisecond
 	timerInterval    = 100 * time.Millisecond
@@ -62,6 +63,9 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrVersion: the record is not at the version the caller saw.
 	ErrVersion = errors.New("the document has changed since it was read")
+
+	// errImpossible: a movement would leave a position that cannot be.
+	errImpossible = errors.New("engine: impossible position")
 )
 
 // Options configure an engine. The zero value works.
@@ -84,6 +88,8 @@ type Engine struct {
 	// trust is held for reading while a batch is decided and committed, and for
 	// writing while memory is reloaded.
 	trust sync.RWMutex
+	// reloading counts reloads that are wanted and not finished.
+	reloading atomic.Int64
 	// decide serialises decisions, so that what one reads the next cannot take away.
 	decide sync.Mutex
 
@@ -167,7 +173,11 @@ func (e *Engine) load(ctx context.Context) error {
 func (e *Engine) reload(cause error) {
 	e.trust.Lock()
 	defer e.trust.Unlock()
+	defer e.reloading.Add(-1)
 	e.Stats.Reloads.Add(1)
+	// The lost commit may still become visible after memory was read. Under another
+	// name it is then followed like any other node's, instead of being skipped as our own.
+	e.opt.Node = e.opt.NewID()
 	e.log.Warn("reloading memory from the store", "cause", cause)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/store"
@@ -41,7 +42,7 @@ func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
 	}
 	r := &request{command: c, id: e.opt.NewID(), done: make(chan struct{})}
 	select {
-	case e.lanes[c.Stream.Bucket].queue <- r:
+	case e.lanes[c.lane()].queue <- r:
 	default:
 		e.forget(c)
 		return nil, ErrBusy
@@ -113,6 +114,10 @@ func (l *lane) process(requests []*request) {
 	for attempt := 0; ; attempt++ {
 		e.trust.RLock()
 		b, outcomes, err := l.decide(requests, attempt > 0)
+		if err == nil && attempt < maxStaleAttempts && stale(outcomes) && !e.store.Exclusive() {
+			b.takeBack(e)
+			err = fmt.Errorf("%w: a record was older than the stock", store.ErrConflict)
+		}
 		if err == nil && len(b.store.Commits) > 0 {
 			if err = e.store.Commit(context.Background(), &b.store); err == nil {
 				l.publish(b)
@@ -138,6 +143,7 @@ func (l *lane) process(requests []*request) {
 			e.opt.Fatal(err)
 		case errors.Is(err, store.ErrUnknown):
 			// Answered before the reload, so that callers are not kept waiting for it.
+			e.reloading.Add(1)
 			go e.reload(err)
 		}
 		e.log.Error("batch not committed", "bucket", l.bucket, "commands", len(requests), "error", err)
@@ -146,6 +152,12 @@ func (l *lane) process(requests []*request) {
 		}
 		return
 	}
+}
+
+// stale reports a decision that stock and record contradict: another node changed both, and
+// the follower brought the one into memory after the other had been loaded.
+func stale(outcomes []outcome) bool {
+	return slices.ContainsFunc(outcomes, func(o outcome) bool { return errors.Is(o.err, errImpossible) })
 }
 
 // refresh brings memory up to date after a refused guard.

@@ -11,7 +11,7 @@ import (
 
 // Command is one thing to decide.
 type Command struct {
-	// Stream routes the command to its lane; it is loaded before Decide.
+	// Stream is the record the command is about; it is loaded before Decide.
 	Stream store.Key
 	// Needs are further records to load before Decide.
 	Needs []store.Key
@@ -22,6 +22,16 @@ type Command struct {
 	Unique *Unique
 	// Decide reads and writes through tx only. On error nothing of it stays.
 	Decide func(tx *Tx) (*Reply, error)
+}
+
+// lane is where the command is decided: with everything else that changes the record it is about. A
+// command that creates one and takes another along (an order that claims a reservation) is
+// decided with what changes that other one, which exists already.
+func (c *Command) lane() int {
+	if len(c.Needs) > 0 {
+		return c.Needs[0].Bucket
+	}
+	return c.Stream.Bucket
 }
 
 // IdempotencyKey identifies a request for as long as its answer is remembered.
@@ -187,7 +197,7 @@ func (tx *Tx) move(moves []inventory.Movement) error {
 			return fmt.Errorf("engine: decision takes %d of %s at %s, more than there is", m.Quantity, m.SKU, m.Location)
 		}
 		if p.OnHand < 0 || p.Reserved < 0 || p.Allocated < 0 || p.Picked < 0 || p.OnHand > inventory.MaxQuantity {
-			return fmt.Errorf("engine: movement of %d %s at %s from %s to %s leaves an impossible position", m.Quantity, m.SKU, m.Location, m.From, m.To)
+			return fmt.Errorf("%w: movement of %d %s at %s from %s to %s", errImpossible, m.Quantity, m.SKU, m.Location, m.From, m.To)
 		}
 	}
 	return nil
