@@ -15,6 +15,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/store"
 	"github.com/orderly-oms/orderly/internal/store/postgres"
 	"github.com/orderly-oms/orderly/internal/store/sqlite"
+	"github.com/orderly-oms/orderly/internal/webhook"
 )
 
 // where is a store: a folder or a database.
@@ -57,6 +58,7 @@ type node struct {
 	store    store.Store
 	engine   *engine.Engine
 	api      *api.Server
+	webhooks *webhook.Worker
 	http     *http.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -64,20 +66,20 @@ type node struct {
 
 // startNode opens everything and listens. Serve then answers. open lets
 // requests without a key in; it is refused beyond loopback.
-func startNode(ctx context.Context, w where, listen string, log *slog.Logger) (*node, error) {
+func startNode(ctx context.Context, w where, listen string, hooks webhookFlags, log *slog.Logger) (*node, error) {
 	s, err := w.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	n := &node{store: s, log: log}
-	if err := n.start(ctx, listen); err != nil {
+	if err := n.start(ctx, listen, hooks); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *node) start(ctx context.Context, listen string) error {
+func (n *node) start(ctx context.Context, listen string, hooks webhookFlags) error {
 	keys, err := n.store.Find(ctx, store.Query{Kind: engine.KindKey, State: "active", Limit: 1})
 	if err != nil {
 		return err
@@ -95,7 +97,10 @@ func (n *node) start(ctx context.Context, listen string) error {
 	if err != nil {
 		return err
 	}
-	n.api = api.New(n.engine, api.Options{Open: open, Version: version(), Log: n.log})
+	subscriptions, worker := hooks.make(n.engine, n.log)
+	n.api = api.New(n.engine, api.Options{Open: open, Version: version(), Log: n.log, Webhooks: subscriptions})
+	n.webhooks = worker
+	worker.Register(n.api.Registry())
 	n.http = &http.Server{
 		Handler: n.api.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
@@ -123,6 +128,7 @@ func (n *node) URL() string { return "http://" + n.listener.Addr().String() }
 // serve answers until ctx ends, then finishes what was accepted.
 func (n *node) serve(ctx context.Context) error {
 	n.engine.Run()
+	n.webhooks.Run()
 	failed := make(chan error, 1)
 	go func() { failed <- n.http.Serve(n.listener) }()
 	select {
@@ -135,12 +141,13 @@ func (n *node) serve(ctx context.Context) error {
 }
 
 // close drains: no new connections, requests in flight are answered, commands
-// accepted are committed, then the store is closed.
+// accepted and the places of webhooks are committed, then the store is closed.
 func (n *node) close() error {
 	n.api.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	err := n.http.Shutdown(ctx)
+	n.webhooks.Stop()
 	n.engine.Close()
 	return errors.Join(err, n.store.Close())
 }

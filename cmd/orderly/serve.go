@@ -11,10 +11,11 @@ import (
 
 type serveCommand struct {
 	where   `embed:""`
-	Listen  string `help:"Address to listen on." default:"127.0.0.1:8080" env:"ORDERLY_LISTEN" placeholder:"HOST:PORT"`
-	LogJSON bool   `help:"Write the log as JSON." env:"ORDERLY_LOG_JSON"`
-	Verbose bool   `help:"Log debug messages too." env:"ORDERLY_VERBOSE"`
-	Profile string `help:"Loopback address to serve runtime profiles (pprof) on; empty: off." env:"ORDERLY_PROFILE" placeholder:"HOST:PORT"`
+	Listen  string       `help:"Address to listen on." default:"127.0.0.1:8080" env:"ORDERLY_LISTEN" placeholder:"HOST:PORT"`
+	LogJSON bool         `help:"Write the log as JSON." env:"ORDERLY_LOG_JSON"`
+	Verbose bool         `help:"Log debug messages too." env:"ORDERLY_VERBOSE"`
+	Webhook webhookFlags `embed:"" prefix:"webhook-"`
+	Profile string       `help:"Loopback address to serve runtime profiles (pprof) on; empty: off." env:"ORDERLY_PROFILE" placeholder:"HOST:PORT"`
 }
 
 // Run serves until SIGTERM or SIGINT.
@@ -36,7 +37,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 		go http.ListenAndServe(c.Profile, nil)
 	}
 	start := time.Now()
-	n, err := startNode(ctx, c.where, c.Listen, log)
+	n, err := startNode(ctx, c.where, c.Listen, c.Webhook, log)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/webhook"
 )
 
 // Limits of a request.
@@ -43,8 +44,8 @@ type Options struct {
 	Log     *slog.Logger
 	// MaxInFlight bounds requests being served at once; default 4096. More are answered 503.
 	MaxInFlight int64
-	// Routes of packages beside this one (webhooks).
-	Routes []Route
+	// Webhooks are the engine's subscriptions; default: with a sender that refuses private addresses.
+	Webhooks *webhook.Subscriptions
 }
 
 // Server answers the API.
@@ -72,10 +73,13 @@ func New(e *engine.Engine, opt Options) *Server {
 	if opt.MaxInFlight == 0 {
 		opt.MaxInFlight = 4096
 	}
+	if opt.Webhooks == nil {
+		opt.Webhooks = webhook.NewSubscriptions(e, webhook.NewSender(webhook.SenderOptions{}))
+	}
 	s := &Server{engine: e, opt: opt, log: opt.Log, mux: http.NewServeMux(), drained: make(chan struct{})}
 	s.buffers.New = func() any { return new(scratch) }
 	s.metrics = newMetrics(e)
-	s.routes = append(routes(), opt.Routes...)
+	s.routes = routes()
 	for i := range s.routes {
 		s.mount(&s.routes[i])
 	}

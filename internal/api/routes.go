@@ -10,7 +10,7 @@ import (
 func routes() []Route {
 	return slices.Concat(
 		orderRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), inventoryRoutes(),
-		referenceRoutes(), eventRoutes(), keyRoutes(), operationRoutes(),
+		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), keyRoutes(), operationRoutes(),
 	)
 }
 
