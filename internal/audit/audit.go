@@ -81,11 +81,18 @@ func Run(ctx context.Context, s store.Auditor, opt Options) (*Report, error) {
 	return nil, errors.Join(err, ctx.Err())
 }
 
-// run looks at every part of the store. A part that cannot be read does not keep
+// run looks at every part of the store, and at the device beside. A part that cannot be read does not keep
 // it from the others.
 func (a *auditor) run(ctx context.Context) error {
+	device := make(chan error, 1)
+	go func() { device <- a.readDevice() }()
+	failed := a.readParts(ctx)
+	return errors.Join(<-device, failed)
+}
+
+func (a *auditor) readParts(ctx context.Context) error {
 	var failed []error
-	for _, part := range []func() error{a.readDevice, a.readLog, a.readJournal, a.readStreams, a.readPositions, a.readAnswers} {
+	for _, part := range []func() error{a.readLog, a.readJournal, a.readStreams, a.readPositions, a.readAnswers} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -115,7 +122,6 @@ func each[T any](a *auditor, part string, rows iter.Seq2[T, error], f func(*T)) 
 }
 
 func (a *auditor) readDevice() error {
-	a.opt.Progress("device", 0)
 	found, err := a.view.Device()
 	a.device.LookedAt = int64(len(found.Tests))
 	for _, f := range found.Faults {

@@ -29,95 +29,158 @@ func compareStreams(a, b store.Key) int {
 	return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.ID, b.ID))
 }
 
-// merger walks through streams and records side by side.
-type merger struct {
-	*auditor
-	next    func() (store.Record, error, bool)
-	record  store.Record // the next one
-	more    bool
-	err     error
-	current folder
-	key     store.Key
-	version int64 // of the last row
+// piece is a row of a stream, or the end of one with its record if it has one,
+// or a record without a stream.
+type piece struct {
+	row    store.Commit
+	record *store.Record
+	ends   bool // the stream of the rows before ends
 }
 
-// readStreams replays every stream and compares it with its record.
+// piecesAtOnce and piecesAhead bound what is read but not replayed yet.
+const (
+	piecesAtOnce = 256
+	piecesAhead  = 4
+)
+
+// readStreams replays every stream and compares it with its record. Reading goes
+// on while what was read is replayed.
 func (a *auditor) readStreams() error {
-	next, stop := iter.Pull2(a.view.Records)
-	defer stop()
-	m := &merger{auditor: a, next: next}
-	m.advance()
-	err := each(a, "streams", a.view.Streams, m.row)
-	if err == nil && m.err == nil {
-		m.endStream()
-		for m.more && m.err == nil {
-			m.orphan()
+	batches := make(chan []piece, piecesAhead)
+	m := &merger{auditor: a, batches: batches}
+	var err error
+	go func() {
+		defer close(batches)
+		err = m.merge()
+	}()
+	r := replayer{auditor: a}
+	for batch := range batches {
+		for i := range batch {
+			r.take(&batch[i])
 		}
 	}
-	if err == nil {
-		err = m.err
-	}
 	for _, l := range slices.Sorted(maps.Keys(a.used)) {
-		if _, ok := a.exists[l]; !ok {
+		if _, ok := a.exists[l]; !ok && err == nil {
 			a.locations.add("fulfillment %s is at location %q, which does not exist", a.used[l], l)
 		}
 	}
 	return err
 }
 
-func (m *merger) advance() {
-	m.record, m.err, m.more = m.next()
-	if m.more && m.err == nil && m.record.Kind == engine.KindLocation {
-		m.exists[m.record.ID] = struct{}{}
+// merger reads streams and records side by side.
+type merger struct {
+	*auditor
+	batches chan<- []piece
+	batch   []piece
+
+	next   func() (store.Record, error, bool)
+	record store.Record // the next one
+	more   bool
+	err    error
+	key    store.Key // of the stream
+	within bool      // a stream
+}
+
+func (m *merger) emit(p piece) {
+	m.batch = append(m.batch, p)
+	if len(m.batch) == piecesAtOnce {
+		m.batches <- m.batch
+		m.batch = make([]piece, 0, piecesAtOnce)
 	}
 }
 
-func (m *merger) row(c *store.Commit) {
-	if m.err != nil {
-		return // the records cannot be read: nothing to compare with
-	}
-	if m.current == nil || c.Stream != m.key {
-		if m.current != nil {
+func (m *merger) merge() error {
+	next, stop := iter.Pull2(m.view.Records)
+	defer stop()
+	m.next = next
+	m.advance()
+	err := each(m.auditor, "streams", m.view.Streams, func(c *store.Commit) {
+		if m.err != nil {
+			return // the records cannot be read: nothing to compare with
+		}
+		if m.within && c.Stream != m.key {
 			m.endStream()
 		}
-		m.key, m.version = c.Stream, 0
-		m.current = m.folder(c.Stream)
-	}
-	m.atomicity.LookedAt++
-	if c.Version != m.version+1 {
-		m.sequences.add("%s %s goes on with version %d after %d", c.Stream.Kind, c.Stream.ID, c.Version, m.version)
-	}
-	m.version = c.Version
-	m.current.row(c)
-}
-
-// endStream compares the stream that ended with its record.
-func (m *merger) endStream() {
-	if m.current == nil {
-		return
-	}
-	for m.more && m.err == nil && compareStreams(m.record.Key, m.key) < 0 {
-		m.orphan()
-	}
-	var r *store.Record
-	if m.more && m.err == nil && m.record.Key == m.key {
-		found := m.record
-		r = &found
-		if r.Version != m.version {
-			m.atomicity.add("%s %s is stored with version %d, its log ends with %d", r.Kind, r.ID, r.Version, m.version)
+		m.key, m.within = c.Stream, true
+		m.emit(piece{row: *c})
+	})
+	if err == nil && m.err == nil {
+		if m.within {
+			m.endStream()
 		}
-		m.checkTimer(r)
-		m.advance()
+		for m.more && m.err == nil {
+			m.take(false)
+		}
 	}
-	m.current.end(r)
-	m.current = nil
+	m.batches <- m.batch
+	if err == nil {
+		err = m.err
+	}
+	return err
 }
 
-// orphan is a record that no log row explains.
-func (m *merger) orphan() {
-	m.atomicity.add("%s %s is stored with version %d, but the log does not know it", m.record.Kind, m.record.ID, m.record.Version)
-	m.checkTimer(&m.record)
+func (m *merger) advance() { m.record, m.err, m.more = m.next() }
+
+// take emits the next record.
+func (m *merger) take(ends bool) {
+	r := m.record
+	m.emit(piece{record: &r, ends: ends})
 	m.advance()
+}
+
+// endStream emits the end of a stream, after the records that come before it.
+func (m *merger) endStream() {
+	for m.more && m.err == nil && compareStreams(m.record.Key, m.key) < 0 {
+		m.take(false)
+	}
+	switch {
+	case m.err != nil:
+	case m.more && m.record.Key == m.key:
+		m.take(true)
+	default:
+		m.emit(piece{ends: true})
+	}
+}
+
+// replayer replays what the merger read.
+type replayer struct {
+	*auditor
+	current folder // nil between streams
+	version int64  // of the last row
+}
+
+func (r *replayer) take(p *piece) {
+	if p.record != nil {
+		r.checkTimer(p.record)
+		if p.record.Kind == engine.KindLocation {
+			r.exists[p.record.ID] = struct{}{}
+		}
+	}
+	switch {
+	case p.ends:
+		if p.record != nil && p.record.Version != r.version {
+			r.atomicity.add("%s %s is stored with version %d, its log ends with %d", p.record.Kind, p.record.ID, p.record.Version, r.version)
+		}
+		r.current.end(p.record)
+		r.current = nil
+	case p.record != nil:
+		r.atomicity.add("%s %s is stored with version %d, but the log does not know it", p.record.Kind, p.record.ID, p.record.Version)
+	default:
+		r.row(&p.row)
+	}
+}
+
+func (r *replayer) row(c *store.Commit) {
+	if r.current == nil {
+		r.version = 0
+		r.current = r.folder(c.Stream)
+	}
+	r.atomicity.LookedAt++
+	if c.Version != r.version+1 {
+		r.sequences.add("%s %s goes on with version %d after %d", c.Stream.Kind, c.Stream.ID, c.Version, r.version)
+	}
+	r.version = c.Version
+	r.current.row(c)
 }
 
 func (a *auditor) folder(k store.Key) folder {

@@ -33,7 +33,8 @@ type View struct {
 	Positions iter.Seq2[PositionRow, error]
 	// Answers is every remembered answer.
 	Answers iter.Seq2[Answer, error]
-	// Device looks at how the data lies on the device, under the rows.
+	// Device looks at how the data lies on the device, under the rows. It may run
+	// beside the readers of sequences, and may see later commits.
 	Device func() (Inspection, error)
 }
 

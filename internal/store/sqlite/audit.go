@@ -24,7 +24,7 @@ func (s *Store) Audit(ctx context.Context, read func(*store.View) error) error {
 	if err != nil {
 		return mapped(err)
 	}
-	err = c.audit(ctx, read)
+	err = c.audit(ctx, read, func() (store.Inspection, error) { return s.inspect(ctx) })
 	if end := c.close(); err == nil {
 		err = end
 	}
@@ -34,11 +34,14 @@ func (s *Store) Audit(ctx context.Context, read func(*store.View) error) error {
 	return mapped(err)
 }
 
-func (c *conn) audit(ctx context.Context, read func(*store.View) error) error {
-	for _, text := range []string{fmt.Sprintf("PRAGMA cache_size = -%d", auditCacheBytes/1024), "BEGIN"} {
-		if err := c.exec(text); err != nil {
-			return err
-		}
+// begin starts reading one state of the file.
+func (c *conn) begin() error {
+	return errors.Join(c.exec(fmt.Sprintf("PRAGMA cache_size = -%d", auditCacheBytes/1024)), c.exec("BEGIN"))
+}
+
+func (c *conn) audit(ctx context.Context, read func(*store.View) error, inspect func() (store.Inspection, error)) error {
+	if err := c.begin(); err != nil {
+		return err
 	}
 	defer c.interruptible(ctx)()
 	head, err := readHead(c) // the first read fixes the view
@@ -56,7 +59,7 @@ func (c *conn) audit(ctx context.Context, read func(*store.View) error) error {
 		Positions: rows(c, "SELECT sku, location, on_hand, reserved, allocated, picked, safety, as_of, changed, moves FROM positions ORDER BY sku, location",
 			readPositionRow),
 		Answers: rows(c, "SELECT key, expires, status, hash, header, body FROM answers ORDER BY pk", readAnswer),
-		Device:  c.inspect,
+		Device:  inspect,
 	})
 }
 
@@ -107,6 +110,20 @@ func readAnswer(s *stmt) (store.Answer, error) {
 		err = fmt.Errorf("header of answer %q: %w", a.Key, err)
 	}
 	return a, err
+}
+
+// inspect runs the inspection on a connection of its own.
+func (s *Store) inspect(ctx context.Context) (found store.Inspection, err error) {
+	c, err := s.openReader()
+	if err != nil {
+		return found, mapped(err)
+	}
+	defer c.close()
+	if err := c.begin(); err != nil {
+		return found, mapped(err)
+	}
+	defer c.interruptible(ctx)()
+	return c.inspect()
 }
 
 // inspect looks at pages, indexes and the links of the journal.
