@@ -2,7 +2,7 @@
 # tests start their own PostgreSQL; only its binaries must be installed.
 
 GO ?= go
-# One for all tests of a package, so that a test that hangs names itself.
+# How long the tests of one package may take; one that hangs then shows where.
 TEST_TIMEOUT ?= 10m
 BENCH ?= .
 

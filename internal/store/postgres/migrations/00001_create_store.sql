@@ -80,7 +80,7 @@ create table positions (
     latest    bigint not null default 0,
     primary key (bucket, sku, location),
     constraint positions_picked_allocated check (picked <= allocated)
-) with (fillfactor = 60);
+) with (fillfactor = 50);
 
 -- The stock journal. bucket, sku, location and position_seq place a line in its
 -- position's ledger; log_bucket, log_seq and line place it in the log. latest is
