@@ -151,6 +151,9 @@ func testJournal(b *bench) {
 				break
 			}
 			got = append(got, page...)
+			if len(got) > len(want) {
+				b.Fatalf("pages of %d repeat: %v", limit, got)
+			}
 			after = page[len(page)-1].PositionSeq
 		}
 		same(b, fmt.Sprint("journal in pages of ", limit), got, want)
