@@ -40,7 +40,6 @@ const (
 	maxQueueCommands = 8192 // waiting per lane; beyond it commands are refused
 	maxCached        = 100_000
 	maxAttempts      = 50 // of one batch against conflicts with other nodes
-	maxStaleAttempts = 5  // of one batch against a record that is older than the stock
 	answerRetention  = 72 * time.Hour
 	followInterval   = 20 * time.Millisecond
 	timerInterval    = 100 * time.Millisecond

@@ -114,9 +114,9 @@ func (l *lane) process(requests []*request) {
 	for attempt := 0; ; attempt++ {
 		e.trust.RLock()
 		b, outcomes, err := l.decide(requests, attempt > 0)
-		if err == nil && attempt < maxStaleAttempts && stale(outcomes) && !e.store.Exclusive() {
+		if err == nil && stale(outcomes) && !e.store.Exclusive() {
 			b.takeBack(e)
-			err = fmt.Errorf("%w: a record was older than the stock", store.ErrConflict)
+			err = fmt.Errorf("%w: record and stock in memory contradict each other", store.ErrConflict)
 		}
 		if err == nil && len(b.store.Commits) > 0 {
 			if err = e.store.Commit(context.Background(), &b.store); err == nil {
@@ -138,7 +138,7 @@ func (l *lane) process(requests []*request) {
 			l.refresh(requests)
 			continue
 		case errors.Is(err, store.ErrConflict):
-			err = ErrContention
+			err = fmt.Errorf("%w (%v)", ErrContention, err)
 		case errors.Is(err, store.ErrBroken):
 			e.opt.Fatal(err)
 		case errors.Is(err, store.ErrUnknown):
@@ -155,7 +155,8 @@ func (l *lane) process(requests []*request) {
 }
 
 // stale reports a decision that stock and record contradict: another node changed both, and
-// the follower brought the one into memory after the other had been loaded.
+// the follower brought the one into memory after the other had been loaded; or both nodes
+// took the same units and this node's commit, which the store refuses, has not come back yet.
 func stale(outcomes []outcome) bool {
 	return slices.ContainsFunc(outcomes, func(o outcome) bool { return errors.Is(o.err, errImpossible) })
 }
