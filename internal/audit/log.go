@@ -17,6 +17,7 @@ import (
 type logRow struct {
 	seq          int64
 	log, journal digest
+	corrections  digest // the part of log that no event means
 }
 
 // bucketRows are the rows of a bucket by sequence.
@@ -65,6 +66,17 @@ func digestOf(moves []inventory.Movement) (d digest) {
 	return d
 }
 
+// corrections is the digest of the movements that no event means: an order's
+// movements need them when a count found less than the order then handled.
+func corrections(moves []inventory.Movement) (d digest) {
+	for i := range moves {
+		if m := &moves[i]; m.Reason == inventory.ReasonCorrected && m.From == inventory.Adjustment && m.To == inventory.Free {
+			d.add(m)
+		}
+	}
+	return d
+}
+
 // readLog looks at every row of the log in the order of its commits.
 func (a *auditor) readLog() error {
 	last := make([]int64, len(a.view.Heads))
@@ -79,7 +91,7 @@ func (a *auditor) readLog() error {
 			a.sequences.add("log bucket %d: row %d is followed by row %d", bucket, last[bucket], c.Seq)
 		}
 		last[bucket] = c.Seq
-		a.rows[bucket] = append(a.rows[bucket], logRow{seq: c.Seq, log: digestOf(c.Movements)})
+		a.rows[bucket] = append(a.rows[bucket], logRow{seq: c.Seq, log: digestOf(c.Movements), corrections: corrections(c.Movements)})
 		a.checkTrail(c)
 		a.checkFeed(c)
 		a.noteTime(c.Time)

@@ -197,7 +197,7 @@ func (a *auditor) folder(k store.Key) folder {
 
 // checkMoves compares the movements that events mean with those in the log.
 func (a *auditor) checkMoves(c *store.Commit, meant []inventory.Movement) {
-	if row := a.row(c.Stream.Bucket, c.Seq); row != nil && row.log != digestOf(meant) {
+	if row := a.row(c.Stream.Bucket, c.Seq); row != nil && row.log-row.corrections != digestOf(meant) {
 		a.atomicity.add("the events of %s %s version %d (log row %d/%d) mean other movements than were recorded with them",
 			c.Stream.Kind, c.Stream.ID, c.Version, c.Stream.Bucket, c.Seq)
 	}

@@ -413,6 +413,11 @@ func TestCounts(t *testing.T) {
 		if p := n.position("S3", location); p.Allocated != 1 || p.OnHand != 0 || p.Available() != -1 {
 			t.Fatalf("%+v", p)
 		}
+		// The location ships it all the same: the count was wrong, and the order goes on.
+		n.step(c.Fulfillments[0].ID, "ship", order.Step{})
+		if p := n.position("S3", location); p.Allocated != 0 || p.OnHand != 0 || p.Available() != 0 {
+			t.Fatalf("%+v", p)
+		}
 		n.equalsStore()
 	})
 }

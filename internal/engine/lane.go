@@ -111,9 +111,19 @@ func (l *lane) process(requests []*request) {
 	e := l.e
 	e.Stats.Batches.Add(1)
 	e.Stats.Commands.Add(int64(len(requests)))
-	for attempt := 0; ; attempt++ {
+	fresh := e.store.Exclusive()
+	for attempt := 0; ; {
 		e.trust.RLock()
-		b, outcomes, err := l.decide(requests, attempt > 0)
+		b, outcomes, err := l.decide(requests, attempt > 0, fresh)
+		if err == nil && !fresh && slices.ContainsFunc(outcomes, func(o outcome) bool { return o.err != nil }) {
+			// Nobody is refused because of what another node has changed already: the
+			// store guards what is written, but not what is refused.
+			b.takeBack(e)
+			e.trust.RUnlock()
+			l.refresh(requests)
+			fresh = true
+			continue
+		}
 		if err == nil && stale(outcomes) && !e.store.Exclusive() {
 			b.takeBack(e)
 			err = fmt.Errorf("%w: record and stock in memory contradict each other", store.ErrConflict)
@@ -134,6 +144,7 @@ func (l *lane) process(requests []*request) {
 			}
 			return
 		case errors.Is(err, store.ErrConflict) && attempt < maxAttempts:
+			attempt++
 			e.Stats.Conflicts.Add(1)
 			l.refresh(requests)
 			continue
@@ -183,8 +194,9 @@ type outcome struct {
 }
 
 // decide runs the decisions of a batch against memory. A careful batch first
-// looks up in the store what an earlier attempt assumed not to exist.
-func (l *lane) decide(requests []*request, careful bool) (*batch, []outcome, error) {
+// looks up in the store what an earlier attempt assumed not to exist; another one does so for
+// the commands it refuses, unless memory is not fresh and it is made again anyway.
+func (l *lane) decide(requests []*request, careful, fresh bool) (*batch, []outcome, error) {
 	e := l.e
 	loaded, err := l.load(requests)
 	if err != nil {
@@ -204,7 +216,7 @@ func (l *lane) decide(requests []*request, careful bool) (*batch, []outcome, err
 		outcomes[i] = l.decideOne(b, r, now, past)
 	}
 	e.decide.Unlock()
-	if !careful {
+	if !careful && fresh {
 		if err := l.reconsider(b, requests, outcomes, now); err != nil {
 			b.takeBack(e)
 			return nil, nil, err

@@ -144,6 +144,10 @@ func (tx *Tx) saveOrder(o *order.Order, events []order.Event) (*order.Order, err
 	for i := range events {
 		moves = append(moves, order.Movements(next, &events[i])...)
 	}
+	moves = inventory.Cover(moves, func(k inventory.PositionKey) int64 {
+		p, _ := tx.Book().Get(k)
+		return p.OnHand
+	})
 	key := tx.e.OrderKey(next.ID)
 	if err := tx.Emit(key, version, events, moves); err != nil {
 		return nil, err

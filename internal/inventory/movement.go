@@ -51,6 +51,31 @@ func (m Movement) Validate() error {
 	return nil
 }
 
+// ReasonCorrected marks a movement from Adjustment to Free that an order needed
+// because a count had found fewer units than the order's location then handled: what left
+// the building, or was searched for, was in the building after all or counted as lost already.
+const ReasonCorrected = "count_corrected"
+
+// Cover returns the movements with corrections put in where one of them would
+// take on_hand below zero. onHand is what each position has before them.
+func Cover(moves []Movement, onHand func(PositionKey) int64) []Movement {
+	left := map[PositionKey]int64{}
+	out := moves[:0:0]
+	for _, m := range moves {
+		k, d := PositionKey{m.SKU, m.Location}, m.Delta().OnHand
+		if _, known := left[k]; !known {
+			left[k] = onHand(k)
+		}
+		if missing := -(left[k] + d); d < 0 && missing > 0 {
+			out = append(out, Movement{SKU: m.SKU, Location: m.Location, From: Adjustment, To: Free, Quantity: missing, Reason: ReasonCorrected})
+			left[k] += missing
+		}
+		left[k] += d
+		out = append(out, m)
+	}
+	return out
+}
+
 // IsTake reports whether the movement promises free units to somebody. Only
 // takes are guarded by availability: a count that finds less than expected
 // must be recorded even when it leaves a position short.

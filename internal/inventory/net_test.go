@@ -126,3 +126,30 @@ func TestCountersAreTheFoldOfTheJournal(t *testing.T) {
 		}
 	})
 }
+
+func TestCoverKeepsOnHandFromGoingBelowZero(t *testing.T) {
+	k := PositionKey{"a", "l"}
+	pick := Movement{SKU: "a", Location: "l", From: Allocated, To: Picked, Quantity: 2}
+	ship := Movement{SKU: "a", Location: "l", From: Picked, To: Shipped, Quantity: 2}
+	for onHand, corrected := range map[int64]int64{0: 2, 1: 1, 2: 0, 5: 0} {
+		moves := Cover([]Movement{pick, ship}, func(got PositionKey) int64 {
+			if got != k {
+				t.Fatalf("asked for %v", got)
+			}
+			return onHand
+		})
+		var sum int64
+		left := onHand
+		for _, m := range moves {
+			if left += m.Delta().OnHand; left < 0 {
+				t.Fatalf("%d on hand: %v leaves %d", onHand, m, left)
+			}
+			if m.Reason == ReasonCorrected {
+				sum += m.Quantity
+			}
+		}
+		if sum != corrected {
+			t.Errorf("%d on hand: corrected %d, want %d", onHand, sum, corrected)
+		}
+	}
+}
