@@ -22,6 +22,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/webhook"
 )
 
@@ -139,6 +140,11 @@ type Call struct {
 type scratch struct {
 	body []byte
 	out  []byte
+	// availability is what answering POST /v1/availability fills.
+	availability struct {
+		answers []inventory.Availability
+		buffer  inventory.AvailabilityBuffer
+	}
 }
 
 // maxPooledBytes keeps the buffers of rare large requests from staying.

@@ -50,26 +50,25 @@ type AvailabilityAnswer struct {
 	AsOf time.Time `json:"as_of"`
 	// Confidence is "exact" when this node sees every write as it happens, else "following":
 	// other nodes write too and the figures trail them by lag_ms at most.
-	Confidence string `json:"confidence"`
-	LagMS      int64  `json:"lag_ms"`
-	Items      []struct {
-		SKU        string `json:"sku"`
-		Available  bool   `json:"available"` // the quantity asked for can be promised
-		Total      int64  `json:"total"`
-		Unknown    bool   `json:"unknown,omitempty"` // the catalog has no such SKU
-		AgeSeconds *int64 `json:"age_seconds,omitempty"`
-		Locations  []struct {
-			Location string `json:"location"`
-			Quantity int64  `json:"quantity"`
-		} `json:"locations"`
-	} `json:"items"`
+	Confidence string            `json:"confidence"`
+	LagMS      int64             `json:"lag_ms"`
+	Items      []SKUAvailability `json:"items"`
 }
 
-// availabilityMemory is reused between questions.
-type availabilityMemory struct {
-	request AvailabilityRequest
-	answers []inventory.Availability
-	buffer  inventory.AvailabilityBuffer
+// SKUAvailability is the answer for one SKU.
+type SKUAvailability struct {
+	SKU        string                 `json:"sku"`
+	Available  bool                   `json:"available"` // the quantity asked for can be promised
+	Total      int64                  `json:"total"`
+	Unknown    bool                   `json:"unknown,omitempty"` // the catalog has no such SKU
+	AgeSeconds *int64                 `json:"age_seconds,omitempty"`
+	Locations  []LocationAvailability `json:"locations"`
+}
+
+// LocationAvailability is what one location can promise.
+type LocationAvailability struct {
+	Location string `json:"location"`
+	Quantity int64  `json:"quantity"`
 }
 
 func (s *Server) availability(c *Call) error {
@@ -89,7 +88,7 @@ func (s *Server) availability(c *Call) error {
 	out = append(out, `","lag_ms":`...)
 	out = strconv.AppendInt(out, s.engine.Lag().Milliseconds(), 10)
 	out = append(out, `,"items":[`...)
-	var m availabilityMemory
+	m := &c.scratch.availability
 	for i, it := range q.Items {
 		if i > 0 {
 			out = append(out, ',')

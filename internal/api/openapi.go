@@ -16,6 +16,7 @@ import (
 // describe writes the OpenAPI 3.1 document of the routes. Schemas come from the
 // very types that requests are decoded into and answers encoded from.
 func describe(routes []Route, version string) []byte {
+	huma.DefaultArrayNullable = false // answers have [] for an empty list
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	for _, t := range []reflect.Type{reflect.TypeFor[network.Date](), reflect.TypeFor[network.Clock]()} {
 		registry.RegisterTypeAlias(t, reflect.TypeFor[string]())
@@ -59,20 +60,22 @@ func schemaName(t reflect.Type, hint string) string {
 		inner := rest[strings.LastIndexAny(rest, "./")+1 : len(rest)-1]
 		return inner + head
 	}
-	if t.PkgPath() == reflect.TypeFor[auth.Key]().PkgPath() || name == "Order" || name == "Network" {
-		return name
+	pkg := t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:]
+	if known, ok := schemaNames[pkg+"."+name]; ok {
+		return known
 	}
-	switch t.PkgPath()[strings.LastIndexByte(t.PkgPath(), '/')+1:] + "." + name {
-	case "order.New":
-		return "NewOrder"
-	case "order.Step":
-		return "FulfillmentStep"
-	case "problem.Field":
-		return "ProblemField"
-	case "network.Service":
-		return "CarrierService"
+	if pkg == "webhook" && !strings.HasPrefix(name, "Webhook") {
+		return "Webhook" + name
 	}
 	return name
+}
+
+// schemaNames are names that say more outside their package than the Go name does.
+var schemaNames = map[string]string{
+	"order.New": "NewOrder", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
+	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",
+	"network.Interval": "OpeningHours", "bulk.Report": "ImportReport", "importer.Rejection": "ImportRejection",
+	"engine.Published": "Event", "engine.PublishedStream": "EventStream", "api.KeyView": "Key", "api.PositionView": "Position",
 }
 
 func addOperation(doc *huma.OpenAPI, registry huma.Registry, problem *huma.Schema, rt *Route) {

@@ -25,7 +25,7 @@ var layers = [][]string{
 	{"internal/bulk", "internal/partner/importer", "internal/store"},
 	{"internal/store/sqlite", "internal/store/postgres", "internal/store/storetest", "internal/pgtest"},
 	{"internal/engine"},
-	{"internal/audit", "internal/partner/webhook", "internal/webhook"},
+	{"internal/audit", "internal/intake", "internal/webhook"},
 	{"internal/api"},
 	{"internal/sim", "internal/bench"},
 	{"internal/e2e", "internal/arch"},
