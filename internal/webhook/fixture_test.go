@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +104,7 @@ func (r *receiver) accepted() map[string]int {
 type node struct {
 	*engine.Engine
 	t      testing.TB
+	store  *cuttable
 	hooks  *webhook.Subscriptions
 	worker *webhook.Worker
 }
@@ -116,7 +118,8 @@ func openSQLite(t testing.TB, dir string) store.Store {
 }
 
 func start(t testing.TB, s store.Store, r http.RoundTripper, opt webhook.Options) *node {
-	e, err := engine.Open(context.Background(), s, engine.Options{Log: quiet})
+	cut := &cuttable{Store: s}
+	e, err := engine.Open(context.Background(), cut, engine.Options{Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +133,7 @@ func start(t testing.TB, s store.Store, r http.RoundTripper, opt webhook.Options
 		opt.Jitter = func() float64 { return 0 }
 	}
 	sender := webhook.NewSender(webhook.SenderOptions{AllowPrivate: true, Transport: r})
-	n := &node{Engine: e, t: t, hooks: webhook.NewSubscriptions(e, sender), worker: webhook.NewWorker(e, sender, opt)}
+	n := &node{Engine: e, t: t, store: cut, hooks: webhook.NewSubscriptions(e, sender), worker: webhook.NewWorker(e, sender, opt)}
 	n.worker.Run()
 	return n
 }
@@ -143,9 +146,21 @@ func (n *node) close() {
 
 // crash ends the node without saving how far deliveries came.
 func (n *node) crash() {
-	n.Engine.Close() // what the worker saves from here on is refused
-	n.worker.Stop()
-	n.Store().Close()
+	n.store.cut.Store(true)
+	n.close()
+}
+
+// cuttable is a store that can be made to refuse writes.
+type cuttable struct {
+	store.Store
+	cut atomic.Bool
+}
+
+func (c *cuttable) Commit(ctx context.Context, b *store.Batch) error {
+	if c.cut.Load() {
+		return store.ErrUnavailable
+	}
+	return c.Store.Commit(ctx, b)
 }
 
 func (n *node) subscribe(s webhook.Settings) webhook.View {
