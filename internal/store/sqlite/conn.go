@@ -17,7 +17,7 @@ import (
 //
 // It calls the C interface that modernc.org/sqlite transpiles instead of going
 // through database/sql: a batch binds some thousand values, and the driver
-// allocates for each of them (measured: about twice the time per batch).
+// allocates memory for each of them.
 type conn struct {
 	tls   *libc.TLS
 	db    uintptr          // sqlite3*

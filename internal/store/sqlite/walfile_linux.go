@@ -12,7 +12,8 @@ import (
 // SQLite writes every page of a commit to its write-ahead log with two system
 // calls and makes them durable with fsync, which also writes the file's times.
 // The file system below writes what follows each other in one call and uses
-// fdatasync; measured, it saves a fifth of a commit's processor time. It is the
+// fdatasync; measured, COMMIT
+// then takes 4.5 instead of 7.6 ms of processor time for 425 pages. It is the
 // platform's own file system but for the log of the writing connection, whose
 // methods hold writes back until SQLite syncs, reads or moves on in the file.
 // Nobody else can miss them: SQLite publishes a commit to other connections
