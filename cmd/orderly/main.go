@@ -32,6 +32,7 @@ type Main struct {
 // commands is the command line. Each command is a struct with a Run method in a
 // file of its own.
 type commands struct {
+	Demo      demoCommand      `cmd:"" help:"Run a synthetic retailer with its partners and shoppers."`
 	Serve     serveCommand     `cmd:"" help:"Run a node."`
 	Import    importCommand    `cmd:"" help:"Load reference data, stock, or orders of another platform from files."`
 	Export    exportCommand    `cmd:"" help:"Write reference data, stock or orders as files."`

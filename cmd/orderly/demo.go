@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/orderly-oms/orderly/internal/auth"
+	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/sim"
+)
+
+type demoCommand struct {
+	where  `embed:""`
+	Listen string   `help:"Loopback address to listen on; port 0: any free one." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	Orders int      `help:"End with a report when so many orders are placed and have come to their end; 0: go on until Ctrl-C." default:"0"`
+	Seed   uint64   `help:"Repeats the retailer, the shoppers and the partners' choices." default:"1"`
+	Rate   *float64 `help:"Orders a second; 0: as fast as they are answered. Default: 10, with --orders 0."`
+	Speed  *float64 `help:"How much faster than life partners work: 3600 lets a second stand for an hour; 0: nobody waits. Default: 3600, with --orders 0."`
+	JSON   bool     `help:"Print the report as JSON."`
+}
+
+// Run creates the retailer, starts the server with partners and shoppers, and
+// prints the report when all orders are settled or ctx ends. Exit code 1 when the server's
+// books and those of the partners disagree, or a request failed on the server's side.
+func (c *demoCommand) Run(ctx context.Context, m *Main) (err error) {
+	w := c.where
+	if w.Data == "" && w.Database == "" {
+		if w.Data, err = os.MkdirTemp("", "orderly-demo-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(w.Data)) }()
+	}
+	o := c.options()
+	err = withEngine(ctx, w, func(e *engine.Engine) error {
+		_, token, err := makeKey(ctx, e, "demo", []auth.Scope{auth.Admin}, 0)
+		o.Key = token
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	n, err := startNode(ctx, w, c.Listen, webhookFlags{Attempts: 10, AllowPrivate: true}, slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // the report needs the server when ctx has ended
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.serve(serving) }()
+	o.Target = n.URL()
+	report, err := c.run(ctx, m, o)
+	stop()
+	if err = errors.Join(err, <-stopped); err != nil {
+		return err
+	}
+	if err = c.print(m.Stdout, report); err == nil && !report.OK {
+		err = errQuiet
+	}
+	return err
+}
+
+// options fills in what depends on --orders: a run with an end hurries, one without is to be watched.
+func (c *demoCommand) options() sim.Options {
+	o := sim.Options{Seed: c.Seed, Orders: c.Orders, Rate: sim.DefaultRate, Speed: sim.DefaultSpeed}
+	if c.Orders > 0 {
+		o.Rate, o.Speed = 0, 0
+	}
+	if c.Rate != nil {
+		o.Rate = *c.Rate
+	}
+	if c.Speed != nil {
+		o.Speed = *c.Speed
+	}
+	return o
+}
+
+// run says where the server is and runs, with a live summary when somebody watches.
+func (c *demoCommand) run(ctx context.Context, m *Main, o sim.Options) (*sim.Report, error) {
+	out := m.Stdout
+	if c.JSON {
+		out = m.Stderr // standard output is for the report
+	}
+	fmt.Fprintf(out, "Orderly demo: 3 DCs, 40 stores, 2,000 SKUs in Germany, seed %d\n\n  address  %s\n  API key  %s\n\n", o.Seed, o.Target, o.Key)
+	if isTerminal(out) {
+		s := &screen{out: out}
+		o.Progress = s.draw
+		defer fmt.Fprintln(out)
+	}
+	return sim.Run(ctx, o)
+}
+
+func (c *demoCommand) print(w io.Writer, r *sim.Report) error {
+	if !c.JSON {
+		return r.Write(w)
+	}
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(r)
+}
+
+// screen redraws a block of lines in its place.
+type screen struct {
+	out   io.Writer
+	lines int // drawn before
+}
+
+// draw writes the status over the one before.
+func (s *screen) draw(status sim.Status) {
+	var b strings.Builder
+	if s.lines > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", s.lines)
+	}
+	lines := status.Lines()
+	for _, l := range lines {
+		b.WriteString("\r" + l + "\x1b[K\n")
+	}
+	s.lines = len(lines)
+	io.WriteString(s.out, b.String())
+}

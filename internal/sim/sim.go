@@ -1,0 +1,251 @@
+// Package sim is a synthetic retailer with its shoppers and its partners:
+// warehouses, stores, carriers, a payment provider and inventory feeds, which all
+// talk to a running server through its public HTTP API, and nothing else.
+//
+// It promises that the same seed gives the same retailer, the same shoppers with
+// the same baskets in the same sequence, and the same choices of a partner about
+// the same work; that it stops when its context ends; that everything it keeps is
+// bounded; and that its Report compares what the server says with books of its own,
+// kept from the server's events.
+//
+// It does not repeat what depends on timing: which of two orders gets the last
+// unit, and so which location fulfils, what is backordered, and who is asked next.
+// It is no load generator (package bench is).
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Defaults and limits of a run.
+const (
+	DefaultRate = 10.0 // orders a second
+	// DefaultSpeed lets a second stand for an hour.
+	DefaultSpeed = 3600.0
+	MaxOrders    = 1_000_000
+	MaxRate      = 1000.0 // orders a second
+	MaxSpeed     = 1_000_000.0
+
+	shoppersAtOnce = 16 // in a run without waiting
+	answersAtOnce  = 32 // requests of all partners together
+	// maxAgendaTasks is how much the partners may have to do before shoppers wait.
+	maxAgendaTasks = 20_000
+	// maxQuiet is how long a run whose orders are all placed waits for the next event.
+	maxQuiet = 2 * time.Minute
+	// maxReportTime bounds the questions for the report of an interrupted run.
+	maxReportTime = 2 * time.Second
+	settleCheck   = 20 * time.Millisecond
+)
+
+// Options of a run.
+type Options struct {
+	Target string // URL of the server
+	Key    string // API key with the scope admin
+	Seed   uint64
+	// Orders ends the run after so many; 0: when the context ends.
+	Orders int
+	// Rate is orders a second; 0: as fast as they are answered.
+	Rate float64
+	// Speed is how much faster than life partners work; 0: they do not wait at all.
+	Speed float64
+	// Progress is called now and then with what a screen may show. May be nil.
+	Progress func(Status)
+}
+
+// Validate reports an option out of range.
+func (o *Options) Validate() error {
+	switch {
+	case o.Orders < 0 || o.Orders > MaxOrders:
+		return fmt.Errorf("orders must be between 0 and %d", MaxOrders)
+	case o.Rate < 0 || o.Rate > MaxRate:
+		return fmt.Errorf("rate must be between 0 and %g orders a second", MaxRate)
+	case o.Speed < 0 || o.Speed > MaxSpeed:
+		return fmt.Errorf("speed must be between 0 and %g", MaxSpeed)
+	}
+	return nil
+}
+
+// world is one run: the retailer and everybody who acts.
+type world struct {
+	opt    Options
+	data   *Data
+	pace   *pace
+	agenda *agenda
+	stats  *apiStats
+	watch  *watch
+	bank   *provider
+	shop   *client
+	admin  *client
+	feed   *feed
+
+	readers   []*reader
+	shoppers  shopperCounts
+	partners  partnerCounts
+	started   time.Time
+	firstSeen int // index of the first shopper of this run
+}
+
+// Run loads the retailer unless the server has it already, runs shoppers and
+// partners, and reports. An end of the context is not an error: the report then
+// says what was until then.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	w := &world{opt: o, data: Retailer(o.Seed), started: time.Now()}
+	w.stats = newAPIStats()
+	w.pace = newPace(o.Speed, w.started)
+	w.agenda = newAgenda()
+	w.admin = newClient(o.Target, o.Key, w.stats)
+	w.watch = newWatch(w.data)
+	w.bank = newProvider(w.data.Seed)
+	revoke, err := w.hire(ctx)
+	defer revoke()
+	if err == nil {
+		err = w.open(ctx)
+	}
+	if err == nil {
+		err = w.live(ctx)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	interrupted := ctx.Err() != nil
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	if interrupted {
+		last, cancel = context.WithTimeout(context.WithoutCancel(ctx), maxReportTime)
+	}
+	defer cancel()
+	return w.report(last, interrupted)
+}
+
+// open brings the books up to date with the server and loads the retailer when
+// it is not there.
+func (w *world) open(ctx context.Context) error {
+	known, err := w.loaded(ctx)
+	if err != nil {
+		return err
+	}
+	if !known {
+		if err := w.load(ctx); err != nil {
+			return err
+		}
+	}
+	// What stands in the log is history for the watcher, and for partners work that may be open.
+	if err := w.watch.read.catchUp(ctx); err != nil {
+		return err
+	}
+	w.firstSeen = w.watch.nextShopper()
+	return nil
+}
+
+// live runs everybody until all orders are settled or the context ends.
+func (w *world) live(ctx context.Context) error {
+	inner, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var all sync.WaitGroup
+	start := func(f func(context.Context) error) {
+		all.Go(func() {
+			if err := f(inner); err != nil {
+				stop(err)
+			}
+		})
+	}
+	start(func(ctx context.Context) error { return w.agenda.run(ctx, answersAtOnce) })
+	for _, r := range w.readers {
+		start(r.follow)
+	}
+	start(w.feed.run)
+	if w.opt.Progress != nil {
+		start(w.show)
+	}
+	start(func(ctx context.Context) error {
+		if err := w.traffic(ctx); err != nil {
+			return err
+		}
+		if err := w.settle(ctx); err != nil {
+			return err
+		}
+		return errSettled
+	})
+	<-inner.Done()
+	all.Wait()
+	if err := context.Cause(inner); !errors.Is(err, errSettled) {
+		return err
+	}
+	return nil
+}
+
+// errSettled ends a run of which nothing is left to happen.
+var errSettled = errors.New("everything is settled")
+
+// show calls Progress until the context ends.
+func (w *world) show(ctx context.Context) error {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		w.opt.Progress(w.status())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// settle waits until nobody has anything left to do: no answer is due, every
+// reader is at the end of the log, and no basket is held. Orders that wait for
+// stock are left waiting. It gives up when nothing happens for maxQuiet.
+func (w *world) settle(ctx context.Context) error {
+	tick := time.NewTicker(settleCheck)
+	defer tick.Stop()
+	seen, since := w.watch.seen(), time.Now()
+	for {
+		if w.agenda.open() == 0 && w.watch.heldBaskets() == 0 {
+			head, err := w.head(ctx)
+			if err != nil {
+				return err
+			}
+			if w.at(head) && w.agenda.open() == 0 {
+				return nil
+			}
+		}
+		if n := w.watch.seen(); n != seen {
+			seen, since = n, time.Now()
+		}
+		if time.Since(since) > maxQuiet {
+			return nil // the report says what did not settle
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// at reports whether the watcher has read the log up to the cursor, and everybody
+// else all that is for them.
+func (w *world) at(cursor string) bool {
+	if w.watch.read.cursor() != cursor {
+		return false
+	}
+	seen := w.watch.byType()
+	for _, r := range w.readers {
+		if !r.has(seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// head returns the end of the log.
+func (w *world) head(ctx context.Context) (string, error) {
+	var page eventPage
+	err := w.admin.get(ctx, "/v1/events?cursor=now&limit=1", &page)
+	return page.Next, err
+}
