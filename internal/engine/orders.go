@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,10 +39,7 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 	if err := n.Validate(); err != nil {
 		return nil, err
 	}
-	fingerprint, err := fingerprint(n)
-	if err != nil {
-		return nil, err
-	}
+	fingerprint := n.Fingerprint() // before defaults, which may change
 	s, err := e.prepare(n)
 	if err != nil {
 		return nil, err
@@ -91,17 +86,6 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		return &Reply{Status: http.StatusCreated, Value: o, Entry: tx.Entry(c.Stream)}, nil
 	}
 	return e.Submit(ctx, c)
-}
-
-// fingerprint identifies what was asked for. Requests are compared by meaning:
-// the order of JSON fields and white space do not count.
-func fingerprint(n *order.New) (string, error) {
-	body, err := json.Marshal(n)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:16]), nil
 }
 
 // repeatCapture answers an order that the channel sent before with what it was
