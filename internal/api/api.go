@@ -170,6 +170,10 @@ func (s *Server) serve(rt *Route, w *statusRecorder, r *http.Request) {
 		return
 	}
 	defer s.inFlight.Add(-1)
+	if err := checkText(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	p, err := s.admit(w, r, rt.Scope)
 	if err != nil {
 		s.fail(w, r, err)

@@ -8,9 +8,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,6 +38,23 @@ func (c *Call) read(rt *Route) error {
 	body, err := readAll(c.scratch.body, c.R.Body, rt.MaxBytes)
 	c.scratch.body = body
 	return err
+}
+
+// checkText refuses text in an address or a key that is not UTF-8 or has a zero byte. Not
+// every store takes such text, and looking for one would fail the requests that are looked up with it.
+func checkText(r *http.Request) error {
+	query := r.URL.RawQuery
+	if strings.IndexByte(query, '%') >= 0 {
+		if plain, err := url.QueryUnescape(query); err == nil { // else the parameter is ignored
+			query = plain
+		}
+	}
+	for _, text := range []string{r.URL.Path, query, r.Header.Get("Idempotency-Key"), r.Header.Get("Last-Event-ID")} {
+		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+			return newProblem(http.StatusBadRequest, "malformed_text", "address and headers must be UTF-8 without zero bytes")
+		}
+	}
+	return nil
 }
 
 func tooLarge(limit int64) error {
