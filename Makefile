@@ -5,8 +5,11 @@ GO ?= go
 # How long the tests of one package may take; one that hangs then shows where.
 TEST_TIMEOUT ?= 10m
 BENCH ?= .
+# How often crash kills each thing it kills, and how many rounds soak checks.
+KILLS ?= 100
+ROUNDS ?= 300
 
-.PHONY: build test lint bench
+.PHONY: build test lint bench crash soak
 
 build:
 	$(GO) build -o bin/orderly ./cmd/orderly
@@ -23,3 +26,11 @@ lint:
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# The long versions of the end-to-end tests: nodes and databases that die under
+# load, and histories of concurrent requests.
+crash:
+	ORDERLY_E2E_KILLS=$(KILLS) $(GO) test -count 1 -timeout 2h -v -run 'Kill|Crash|NodeDies|DrainUnderLoad' ./internal/e2e
+
+soak:
+	ORDERLY_E2E_ROUNDS=$(ROUNDS) ORDERLY_E2E_SHOPPERS=20000 $(GO) test -count 1 -timeout 2h -v -run 'Linearizable|ThousandUnits' ./internal/e2e
