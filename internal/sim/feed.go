@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type feed struct {
 	client *client
 
 	sales, counts, receipts, refused atomic.Int64
+	coming                           sync.Map // positions that a supplier was asked for
 }
 
 // run feeds until the context ends; without waiting, a few rounds.
@@ -136,6 +138,10 @@ func (f *feed) refill(ctx context.Context, c chance, round int) {
 		if sku.IsKit() || f.w.watch.position(sku.SKU, l.ID).Available() > 5 {
 			continue
 		}
+		key := inventory.PositionKey{SKU: sku.SKU, Location: l.ID}
+		if _, asked := f.coming.LoadOrStore(key, true); asked {
+			continue
+		}
 		s := inventory.Supply{
 			ID: fmt.Sprintf("po-%d-%d-%d", f.w.started.Unix(), round, i), SKU: sku.SKU, Location: l.ID, Quantity: c.whole(20, 60) * refillShare,
 			Kind: inventory.PurchaseOrder, ExpectedAt: f.w.expected(time.Now().UTC(), hours), Reference: fmt.Sprintf("PO-%d-%d", round, i),
@@ -151,6 +157,7 @@ func (f *feed) refill(ctx context.Context, c chance, round int) {
 func (f *feed) receive(ctx context.Context, s inventory.Supply) {
 	a := engine.Adjustments{Reason: "receipt", Reference: s.Reference, Items: []engine.Adjustment{{SKU: s.SKU, Location: s.Location, Quantity: s.Quantity}}}
 	f.send(ctx, &f.receipts, request{method: http.MethodPost, path: "/v1/inventory/adjustments", body: &a, key: "receipt-" + s.ID})
+	f.coming.Delete(inventory.PositionKey{SKU: s.SKU, Location: s.Location})
 	f.client.do(ctx, request{method: http.MethodDelete, path: "/v1/inventory/supply/" + s.ID}, nil) // an expectation already gone is as good
 }
 

@@ -162,16 +162,14 @@ func (p *provider) find(format string, args ...any) {
 	}
 }
 
-// compare checks an order of the server against its account.
-func (p *provider) compare(o *order.Order) {
-	if o.Channel == marketChannel {
-		return
-	}
+// compare checks an order of the server against its account. A difference counts
+// the last time the order is looked at.
+func (p *provider) compare(o *order.Order, last bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := p.accounts[o.ID]
 	if a == nil {
-		return // settled long ago
+		return true // the marketplace collects, or it was settled long ago
 	}
 	due, left := int64(0), int64(0)
 	for i := range o.Lines {
@@ -182,12 +180,16 @@ func (p *provider) compare(o *order.Order) {
 	if left > 0 {
 		due += o.Totals.Shipping
 	}
+	same := a.captured == due && (!o.Status.Final() || a.captured+a.voided == a.authorised)
+	if !same && !last {
+		return false
+	}
 	p.sums.Compared++
-	p.sums.Due += due
-	if a.captured != due || (o.Status.Final() && a.captured+a.voided != a.authorised) {
+	if p.sums.Due += due; !same {
 		p.sums.Differences++
 		p.find("order %s (%s): %d captured and %d voided of %d, %d is due", o.ID, o.Status, a.captured, a.voided, a.authorised, due)
 	}
+	return same
 }
 
 // ledger is the book as it stands.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -56,6 +55,7 @@ type Stock struct {
 type Report struct {
 	OK          bool     `json:"ok"`
 	Problems    []string `json:"problems"`
+	Notes       []string `json:"notes,omitempty"` // what was not compared
 	Seed        uint64   `json:"seed"`
 	Interrupted bool     `json:"interrupted"`
 	Seconds     float64  `json:"seconds"`
@@ -85,15 +85,26 @@ type Report struct {
 	Latency  map[string]Latency `json:"latency"`
 }
 
+// check is one comparison.
+type check struct {
+	name string
+	do   func(context.Context, *Report) error
+}
+
 // report asks the server for its side and compares.
 func (w *world) report(ctx context.Context, interrupted bool) (*Report, error) {
-	r := &Report{Seed: w.opt.Seed, Interrupted: interrupted, Speed: w.opt.Speed, Seconds: round(time.Since(w.started).Seconds(), 1), Problems: []string{}}
-	for _, f := range []func(context.Context, *Report) error{w.checkStock, w.checkPayments} {
-		if err := f(ctx, r); err != nil {
-			if !interrupted {
+	r := &Report{Seed: w.opt.Seed, Interrupted: interrupted, Speed: w.opt.Speed, Seconds: round(w.closed.Sub(w.started).Seconds(), 1), Problems: []string{}}
+	parts := []check{{"payments", w.checkPayments}, {"stock", w.checkStock}}
+	if !w.isOpen {
+		parts = nil
+		r.Notes = append(r.Notes, "stopped before the retailer opened: nothing to compare")
+	}
+	for _, part := range parts {
+		if err := part.do(ctx, r); err != nil {
+			if ctx.Err() == nil {
 				return nil, err
 			}
-			r.Problems = append(r.Problems, fmt.Sprintf("not all was compared in %s: %s", maxReportTime, err))
+			r.Notes = append(r.Notes, fmt.Sprintf("not all of the %s was compared in %s, the time there is after an interruption", part.name, maxReportTime))
 		}
 	}
 	w.summarise(r)
@@ -143,6 +154,7 @@ func (w *watch) summarise(r *Report, speed float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Captured, r.Flow, r.Units = w.captured, w.flow, w.units
+	r.Units.OnHand += r.Units.Opening
 	r.Flow.RejectedFor, r.Flow.ShippingCents, r.Flow.Reservations = maps.Clone(w.flow.RejectedFor), maps.Clone(w.flow.ShippingCents), maps.Clone(w.flow.Reservations)
 	r.States = map[order.Status]int64{}
 	for status, n := range w.states {
@@ -162,7 +174,7 @@ func (w *watch) summarise(r *Report, speed float64) {
 	r.ShipmentsPerOrder = ratio(r.Flow.Shipments, r.Flow.Delivered)
 	r.RejectRate = ratio(r.Flow.Rejections, r.Flow.Fulfillments)
 	if speed > 0 {
-		r.PromisedHours, r.TookHours = median(w.promised), round(median(w.took)*speed, 1)
+		r.PromisedHours, r.TookHours = round(median(w.promised), 1), round(median(w.took)*speed, 1)
 	}
 	r.Problems = append(r.Problems, w.findings...)
 }
@@ -171,7 +183,7 @@ func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
 	}
-	return round(slices.Sorted(slices.Values(values))[len(values)/2], 1)
+	return slices.Sorted(slices.Values(values))[len(values)/2]
 }
 
 // judge names what must not be.
@@ -212,10 +224,11 @@ func (w *world) checkStock(ctx context.Context, r *Report) error {
 			positions.Add(int64(len(page)))
 			differences.Add(w.watch.compare(sku, page, try == compareTries-1))
 		})
-		if err != nil {
+		r.Stock.Positions = positions.Load()
+		if err != nil { // what differed may have changed between, so nothing is said about it
 			return err
 		}
-		if r.Stock.Positions, r.Stock.Differences = positions.Load(), differences.Load(); r.Stock.Differences == 0 {
+		if r.Stock.Differences = differences.Load(); r.Stock.Differences == 0 {
 			return nil
 		}
 	}
@@ -274,26 +287,32 @@ func (w *watch) compare(sku string, page []api.PositionView, last bool) (differe
 }
 
 // checkPayments compares the provider's ledger with the orders of the server.
+// Orders that differ are asked for again: they may have gone on meanwhile.
 func (w *world) checkPayments(ctx context.Context, r *Report) error {
-	if err := w.readers[len(w.readers)-1].catchUp(ctx); err != nil {
-		return err
-	}
-	cursor := ""
-	var err error
-	for {
+	reader := w.readers[len(w.readers)-1]
+	err := reader.catchUp(ctx)
+	var differ []string
+	for cursor := ""; err == nil; {
 		var page api.Page[order.Order]
-		pairs := []string{"limit", "200"}
-		if cursor != "" {
-			pairs = append(pairs, "cursor", cursor)
-		}
-		if err = w.admin.get(ctx, "/v1/orders"+query(pairs...), &page); err != nil {
+		if err = w.admin.get(ctx, "/v1/orders"+query("limit", "200", "cursor", cursor), &page); err != nil {
 			break
 		}
 		for i := range page.Items {
-			w.bank.compare(&page.Items[i])
+			if !w.bank.compare(&page.Items[i], false) {
+				differ = append(differ, page.Items[i].ID)
+			}
 		}
 		if cursor = page.Next; cursor == "" {
 			break
+		}
+	}
+	if err == nil && len(differ) > 0 {
+		err = reader.catchUp(ctx)
+	}
+	for i := 0; i < len(differ) && err == nil; i++ {
+		var o order.Order
+		if err = w.admin.get(ctx, "/v1/orders/"+differ[i], &o); err == nil {
+			w.bank.compare(&o, true)
 		}
 	}
 	var findings []string

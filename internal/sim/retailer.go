@@ -266,6 +266,12 @@ func carriers() []network.Carrier {
 	}
 }
 
+// homes are the DCs that have all articles of a category; others have some.
+var homes = map[string]string{
+	"Clothing": "dc-mitte", "Shoes": "dc-mitte", "Home": "dc-nord", "Kitchen": "dc-nord",
+	"Outdoor": "dc-sued", "Toys": "dc-sued", "Electronics": "dc-mitte",
+}
+
 // stock fills the shelves: DCs deep and wide, stores by what sells, some places empty.
 func (d *Data) stock() {
 	articles := d.SKUs[:skuCount-kitCount]
@@ -276,7 +282,7 @@ func (d *Data) stock() {
 		has := map[string]bool{}
 		for i := range articles {
 			share := d.popularity[i] * skuCount // 1 is an article of average demand
-			onHand, stocked := shelf(c, l, share)
+			onHand, stocked := shelf(c, l, share, homes[articles[i].Category] == l.ID)
 			if !stocked {
 				continue
 			}
@@ -304,15 +310,15 @@ func (d *Data) stock() {
 }
 
 // shelf is how many units of an article a location has; not stocked: it has no place there.
-func shelf(c chance, l *network.Location, share float64) (onHand int64, stocked bool) {
+func shelf(c chance, l *network.Location, share float64, home bool) (onHand int64, stocked bool) {
 	if l.Type == network.DC {
 		switch {
-		case l.ID != "dc-mitte" && !c.happens(.5+.4*math.Min(share, 1)):
+		case !home && !c.happens(.25+.35*math.Min(share, 1)):
 			return 0, false
 		case c.happens(.04):
 			return 0, true
 		}
-		return int64(8 + 30*share*c.between(.5, 1.5)), true
+		return int64(3 + 10*share*c.between(.5, 1.5)), true
 	}
 	if !c.happens(math.Min(.12+.35*share, .92)) {
 		return 0, false

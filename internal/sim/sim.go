@@ -37,7 +37,7 @@ const (
 	// maxQuiet is how long a run whose orders are all placed waits for the next event.
 	maxQuiet = 2 * time.Minute
 	// maxReportTime bounds the questions for the report of an interrupted run.
-	maxReportTime = 2 * time.Second
+	maxReportTime = 1500 * time.Millisecond
 	settleCheck   = 20 * time.Millisecond
 )
 
@@ -85,8 +85,10 @@ type world struct {
 	readers   []*reader
 	shoppers  shopperCounts
 	partners  partnerCounts
-	started   time.Time
-	firstSeen int // index of the first shopper of this run
+	started   time.Time // when the retailer opened
+	closed    time.Time
+	isOpen    bool // the retailer was loaded and the books were up to date
+	firstSeen int  // index of the first shopper of this run
 }
 
 // Run loads the retailer unless the server has it already, runs shoppers and
@@ -96,8 +98,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	w := &world{opt: o, data: Retailer(o.Seed), started: time.Now()}
-	w.stats = newAPIStats()
+	w := &world{opt: o, data: Retailer(o.Seed), stats: newAPIStats(), started: time.Now()}
 	w.pace = newPace(o.Speed, w.started)
 	w.agenda = newAgenda()
 	w.admin = newClient(o.Target, o.Key, w.stats)
@@ -114,6 +115,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
+	w.closed = time.Now()
 	interrupted := ctx.Err() != nil
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if interrupted {
@@ -139,12 +141,15 @@ func (w *world) open(ctx context.Context) error {
 	if err := w.watch.read.catchUp(ctx); err != nil {
 		return err
 	}
-	w.firstSeen = w.watch.nextShopper()
+	w.firstSeen, w.isOpen = w.watch.nextShopper(), true
+	w.watch.openFor()
 	return nil
 }
 
 // live runs everybody until all orders are settled or the context ends.
 func (w *world) live(ctx context.Context) error {
+	w.started = time.Now()
+	w.pace = newPace(w.opt.Speed, w.started)
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup

@@ -42,7 +42,7 @@ func (r *Report) Write(w io.Writer) error {
 		row("promise", "not comparable: partners did not wait")
 	}
 	row("carriers", "%d parcels, %s", r.Flow.ParcelsShipped, costs(r.Flow.ShippingCents))
-	row("stock", "%d units in, %+d counted, sold at tills or lost, %d shipped, %d left", r.Units.Received, r.Units.Counted, r.Units.Shipped, r.Units.OnHand)
+	row("stock", "%d units at first, %d received, %+d at tills, lost or counted, %d shipped, %d left", r.Units.Opening, r.Units.Received, r.Units.Counted, r.Units.Shipped, r.Units.OnHand)
 	row("", "%d positions compared with their movements, %d differ", r.Stock.Positions, r.Stock.Differences)
 	row("payments", "%s authorised, %s captured, %s voided, %s open", euros(r.Payments.Authorised), euros(r.Payments.Captured), euros(r.Payments.Voided), euros(r.Payments.Open))
 	row("", "%d orders compared with the provider's ledger, %d differ", r.Payments.Compared, r.Payments.Differences)
@@ -56,6 +56,9 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	if err := out.Flush(); err != nil {
 		return err
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "PROBLEM: %s\n", p)
@@ -138,8 +141,21 @@ func (w *world) status() Status {
 	return s
 }
 
-// Lines are the status for a terminal of 80 columns, always as many.
+// columns are what every terminal has.
+const columns = 79
+
+// Lines are the status for a terminal, always as many and none longer than columns.
 func (s *Status) Lines() []string {
+	lines := s.lines()
+	for i, l := range lines {
+		if r := []rune(l); len(r) > columns {
+			lines[i] = string(r[:columns])
+		}
+	}
+	return lines
+}
+
+func (s *Status) lines() []string {
 	r := &s.Report
 	clock := "partners do not wait"
 	if !s.Clock.IsZero() {
@@ -153,7 +169,8 @@ func (s *Status) Lines() []string {
 	out := []string{
 		fmt.Sprintf("%s   %s", s.Elapsed.Round(time.Second), clock),
 		"",
-		fmt.Sprintf("orders    %d%s sent, %.1f/s, %d refused   capture p50 %.1f ms  p99 %.1f ms", r.Shoppers.Orders, goal, s.PerSecond, r.Shoppers.Refused, capture.P50MS, capture.P99MS),
+		fmt.Sprintf("orders    %d%s sent, %.1f/s, %d refused", r.Shoppers.Orders, goal, s.PerSecond, r.Shoppers.Refused),
+		fmt.Sprintf("capture   p50 %.1f ms, p99 %.1f ms", capture.P50MS, capture.P99MS),
 		fmt.Sprintf("baskets   %d held now, %d claimed, %d expired", s.Baskets, r.Flow.Reservations["claimed"], r.Flow.Reservations["expired"]),
 		"",
 	}

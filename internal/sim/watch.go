@@ -62,8 +62,10 @@ type Flow struct {
 	Reservations   map[string]int64 `json:"reservations"` // by what became of them
 }
 
-// Units counts stock movements by what they mean.
+// Units counts stock movements since the retailer opened, by what they mean:
+// on hand = opening + received + counted − shipped.
 type Units struct {
+	Opening  int64 `json:"opening"`
 	Received int64 `json:"received"` // from suppliers
 	Counted  int64 `json:"counted"`  // net of counts and corrections, losses negative
 	Shipped  int64 `json:"shipped"`
@@ -233,6 +235,13 @@ func (w *watch) finish(o *order.Order) {
 	if shipments > 1 {
 		w.flow.Split++
 	}
+}
+
+// openFor begins to count units anew: what is on hand is what the retailer opens with.
+func (w *watch) openFor() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.units = Units{Opening: w.units.OnHand}
 }
 
 // nextShopper is the index of the first shopper who has not ordered yet.

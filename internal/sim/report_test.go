@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/orderly-oms/orderly/internal/order"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func sample() Report {
+	return Report{
+		OK: false, Problems: []string{"1 orders and the payment provider's ledger disagree"}, Seed: 9, Seconds: 61.5, Speed: 3600, OrdersPerS: 10.1,
+		Notes:    []string{"not all of the stock was compared"},
+		Captured: 619, States: map[order.Status]int64{order.StatusDelivered: 500, order.StatusBackordered: 9, order.StatusAllocated: 90, order.StatusCancelled: 20}, Interrupted: true,
+		Shoppers:  Shoppers{Orders: 621, Pickup: 90, Marketplace: 88, Reserved: 260, Abandoned: 70, Repeated: 24, Cancelled: 25, Refused: 2, CancelledLate: 3},
+		Flow:      Flow{Delivered: 500, Fulfillments: 700, Rejections: 21, RejectedFor: map[string]int64{"too_busy": 7, "out_of_stock": 14}, ShortPicks: 5, Backordered: 12, ParcelsShipped: 560, ShippingCents: map[string]int64{"ground": 250_005, "express": 90_000}},
+		SplitRate: .052, ShipmentsPerOrder: 1.06, RejectRate: .03, PromisedHours: 50.2, TookHours: 30.4,
+		Units:    Units{Opening: 150_000, Received: 300, Counted: -40, Shipped: 1200, OnHand: 149_060},
+		Stock:    Stock{Positions: 33_836},
+		Payments: Ledger{Authorised: 8_000_000, Captured: 7_000_000, Voided: 200_000, Open: 800_000, Compared: 531, Differences: 1},
+		Partners: Partners{Answers: 3000, Repeats: 60, OutOfTurn: 30, Outages: 50, Sales: 60, Counts: 10, Receipts: 4},
+		Requests: 9000, Refused: map[string]int64{"wrong_state": 80}, Latency: map[string]Latency{"capture": {Requests: 533, P50MS: 1.2, P99MS: 9.8}},
+	}
+}
+
+func TestReportText(t *testing.T) {
+	r := sample()
+	var out bytes.Buffer
+	if err := r.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/report.txt"
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || !bytes.Equal(want, out.Bytes()) {
+		t.Errorf("%v; the report is\n%s", err, out.String())
+	}
+}
+
+// A line that wraps would leave a screen that is redrawn in place in ruins.
+func TestStatusFitsTheTerminal(t *testing.T) {
+	s := Status{Elapsed: 90 * time.Hour, Clock: time.Date(2026, 1, 5, 7, 0, 0, 0, time.UTC), Orders: MaxOrders, Report: sample(), PerSecond: 999.9, Baskets: 1e9}
+	s.Report.Shoppers.Orders, s.Report.Shoppers.Refused, s.Report.Units.OnHand, s.Report.Requests = 1e12, 1e12, 1e15, 1e15
+	s.Report.Units.Shipped, s.Report.Units.Received, s.Report.Flow.Rejections = 1e15, 1e15, 1e15
+	empty := Status{}
+	if n := len(s.Lines()); n != len(empty.Lines()) {
+		t.Errorf("%d lines, of an empty status %d", n, len(empty.Lines()))
+	}
+	for _, l := range s.Lines() {
+		if utf8.RuneCountInString(l) > columns || strings.ContainsAny(l, "\n\r") {
+			t.Errorf("%q does not fit", l)
+		}
+	}
+}
+
+func TestLatencies(t *testing.T) {
+	var l latencies
+	for i := range 1000 {
+		l.add(time.Duration(i+1) * time.Millisecond)
+	}
+	for _, c := range []struct {
+		q    float64
+		want time.Duration
+	}{{.5, 500 * time.Millisecond}, {.99, 990 * time.Millisecond}, {1, time.Second}} {
+		if got := l.quantile(c.q); got < c.want || float64(got) > float64(c.want)*latencyStep*latencyStep {
+			t.Errorf("quantile %g: %s, want %s and at most two steps more", c.q, got, c.want)
+		}
+	}
+	l.add(0)
+	l.add(1 << 62)
+}
