@@ -165,12 +165,12 @@ func TestCrashBeforeTheCursorIsSavedRepeatsTheSameID(t *testing.T) {
 		}
 		n.crash()
 		n = start(t, openSQLite(t, dir), r, webhook.Options{})
-		pass(time.Minute)
+		pass(100 * time.Millisecond)
 		got := r.got()
 		if len(got) != 2 || got[0].id != got[1].id || string(got[0].body) != string(got[1].body) {
 			t.Fatalf("got %d messages: %+v", len(got), got)
 		}
-		n.close() // saves
+		n.close() // saves what was not yet
 		n = start(t, openSQLite(t, dir), r, webhook.Options{})
 		defer n.close()
 		pass(time.Minute)
@@ -194,8 +194,9 @@ func TestDeadDeliveryIsKeptAndTheStreamGoesOn(t *testing.T) {
 		sub := n.subscribe(webhook.Settings{})
 		pass(time.Second)
 		n.emit("a", "order.captured")
+		pass(500 * time.Millisecond)
 		n.emit("a", "order.cancelled")
-		pass(2 * time.Second)
+		pass(500 * time.Millisecond)
 		if len(r.accepted()) != 0 || len(n.deliveries(sub.ID, webhook.Pending)) != 2 {
 			t.Fatalf("the second event must wait behind the first: %+v", r.got())
 		}
@@ -253,6 +254,127 @@ func TestPoisonDoesNotHoldUpOtherStreams(t *testing.T) {
 		}
 		if d := n.deliveries(sub.ID, webhook.Pending); len(d) != 20 {
 			t.Errorf("%d events of the poisoned stream are pending, want 20", len(d))
+		}
+	})
+}
+
+// Many hanging streams take the places for retries only: new events have the others.
+func TestRetriesLeaveRoomForNewEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &receiver{hold: func(ctx context.Context, m *message) error {
+			if strings.HasPrefix(m.event.Stream.ID, "poison") {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}
+		n := start(t, openSQLite(t, t.TempDir()), r, webhook.Options{})
+		defer n.close()
+		n.subscribe(webhook.Settings{})
+		pass(time.Second)
+		for i := range 20 {
+			n.emit("poison"+name(i), "order.captured")
+		}
+		pass(30 * time.Second) // all were tried once, and retries are always due from here on
+		for i := range 100 {
+			n.emit(name(i), "order.captured")
+			pass(50 * time.Millisecond)
+		}
+		for _, m := range r.got() {
+			if late := m.at.Sub(m.event.Time); late > 100*time.Millisecond {
+				t.Fatalf("an event of another stream arrived after %v", late)
+			}
+		}
+		if len(r.got()) != 100 {
+			t.Errorf("%d of 100 events arrived", len(r.got()))
+		}
+	})
+}
+
+// The cursor does not pass an attempt that is under way, though it passes a failure behind it.
+func TestCrashWithAnAttemptUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crashed := false
+		r := &receiver{
+			hold: func(ctx context.Context, m *message) error {
+				if m.event.Stream.ID == "slow" && !crashed {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			},
+			answer: func(m *message, _ int) (int, http.Header) {
+				if m.event.Stream.ID == "fails" && !crashed {
+					return 500, nil
+				}
+				return 200, nil
+			},
+		}
+		dir := t.TempDir()
+		n := start(t, openSQLite(t, dir), r, webhook.Options{})
+		sub := n.subscribe(webhook.Settings{})
+		pass(time.Second)
+		n.emit("slow", "order.captured")
+		n.emit("fails", "order.captured")
+		pass(5 * time.Second)
+		if d := n.deliveries(sub.ID, webhook.Pending); len(d) != 1 || d[0].Stream.ID != "fails" {
+			t.Fatalf("pending %+v", d)
+		}
+		n.crash()
+		crashed = true
+		n = start(t, openSQLite(t, dir), r, webhook.Options{})
+		defer n.close()
+		pass(time.Minute)
+		if got := r.accepted(); len(got) != 2 {
+			t.Errorf("accepted after the crash: %v, want both", got)
+		}
+	})
+}
+
+func TestReplayMeetsPendingDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &receiver{answer: func(*message, int) (int, http.Header) { return 500, nil }}
+		n := start(t, openSQLite(t, t.TempDir()), r, webhook.Options{Waits: []time.Duration{time.Hour}})
+		defer n.close()
+		sub := n.subscribe(webhook.Settings{})
+		pass(time.Second)
+		n.emit("a", "order.captured")
+		n.emit("a", "order.cancelled")
+		pass(5 * time.Second)
+		for range 2 {
+			if _, err := n.hooks.Replay(t.Context(), sub.ID, engine.Cursor{0}, engine.Meta{}); err != nil {
+				t.Fatal(err)
+			}
+			pass(5 * time.Second)
+		}
+		if d := n.deliveries(sub.ID, webhook.Pending); len(d) != 2 || len(r.got()) != 1 {
+			t.Errorf("%d pending after replays, want the two there were; %d attempts", len(d), len(r.got()))
+		}
+	})
+}
+
+// What the worker saves before it notices a replay must not undo it.
+func TestSaveDoesNotUndoAReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &receiver{answer: func(m *message, _ int) (int, http.Header) {
+			if m.event.Stream.ID == "fails" {
+				return 500, nil
+			}
+			return 200, nil
+		}}
+		n := start(t, openSQLite(t, t.TempDir()), r, webhook.Options{Waits: []time.Duration{time.Hour}})
+		defer n.close()
+		sub := n.subscribe(webhook.Settings{})
+		pass(time.Second)
+		n.emit("a", "order.captured")
+		pass(5 * time.Second)
+		if _, err := n.hooks.Replay(t.Context(), sub.ID, engine.Cursor{0}, engine.Meta{}); err != nil {
+			t.Fatal(err)
+		}
+		n.emit("fails", "order.captured") // is written down at once
+		pass(5 * time.Second)
+		if got := r.accepted(); len(got) != 1 || len(r.got()) < 3 {
+			t.Errorf("accepted %v in %d attempts: the replay was lost", got, len(r.got()))
 		}
 	})
 }
