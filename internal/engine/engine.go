@@ -102,7 +102,8 @@ type Engine struct {
 	inflight sync.Map // idempotency keys being decided
 
 	stop    chan struct{} // closed by Close
-	closing atomic.Bool
+	accept  sync.RWMutex  // held for writing while closing is set
+	closing bool
 	submits sync.WaitGroup // commands between acceptance and answer
 	workers sync.WaitGroup
 	// changed is closed and replaced after every commit, to wake log readers.
@@ -225,12 +226,27 @@ func (e *Engine) every(interval time.Duration, f func(context.Context)) {
 // Close refuses new commands, answers those accepted, and stops. The store
 // stays open: it is the caller's.
 func (e *Engine) Close() {
-	if e.closing.Swap(true) {
+	e.accept.Lock()
+	was := e.closing
+	e.closing = true
+	e.accept.Unlock()
+	if was {
 		return
 	}
 	e.submits.Wait()
 	close(e.stop)
 	e.workers.Wait()
+}
+
+// enter counts a command as accepted; false: the engine is closing. The caller ends it with submits.Done.
+func (e *Engine) enter() bool {
+	e.accept.RLock()
+	defer e.accept.RUnlock()
+	if e.closing {
+		return false
+	}
+	e.submits.Add(1)
+	return true
 }
 
 // Book returns the stock in memory.

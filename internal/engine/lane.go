@@ -31,11 +31,10 @@ type request struct {
 // is durable. A context that ends while the command waits does not take it back: the
 // caller then does not know the outcome, and an idempotency key finds out.
 func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
-	e.submits.Add(1)
-	defer e.submits.Done()
-	if e.closing.Load() {
+	if !e.enter() {
 		return nil, ErrClosed
 	}
+	defer e.submits.Done()
 	if c.Key != nil {
 		if _, busy := e.inflight.LoadOrStore(c.Key.Key, struct{}{}); busy {
 			return nil, ErrInFlight
