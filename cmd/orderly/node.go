@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
@@ -107,25 +105,8 @@ func (n *node) start(ctx context.Context, listen string, hooks webhookFlags) err
 		Handler: n.api.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}
-	relaxCollector()
 	n.listener, err = net.Listen("tcp", listen)
 	return err
-}
-
-// garbageRoom is how much garbage a node lets pile up before it collects, if
-// that is more than its live memory: a small node then spends less on collecting, and a
-// large one (10 M positions are 0.5 GB) does not double its memory.
-const garbageRoom = 256 << 20
-
-// relaxCollector sets the collector for the memory that is live now, unless the operator set GOGC.
-func relaxCollector() {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	debug.SetGCPercent(int(max(100, min(1000, 100*garbageRoom/max(m.HeapAlloc, 1)))))
 }
 
 // loopback reports whether an address can only be reached from this machine.
@@ -147,6 +128,7 @@ func (n *node) URL() string { return "http://" + n.listener.Addr().String() }
 // serve answers until ctx ends, then finishes what was accepted.
 func (n *node) serve(ctx context.Context) error {
 	n.engine.Run()
+	go relaxCollector(ctx)
 	n.webhooks.Run()
 	failed := make(chan error, 1)
 	go func() { failed <- n.http.Serve(n.listener) }()
