@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -64,7 +65,7 @@ func (r *reader) has(seen map[string]int64) bool {
 
 // read hears one page; wait is how many seconds it may take to come.
 func (r *reader) read(ctx context.Context, wait string) (n int, err error) {
-	pairs := []string{"cursor", r.cursor(), "limit", "500", "wait", wait}
+	pairs := []string{"cursor", r.cursor(), "limit", strconv.Itoa(eventsPage), "wait", wait}
 	if r.types != "" {
 		pairs = append(pairs, "types", r.types)
 	}

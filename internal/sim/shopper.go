@@ -33,7 +33,6 @@ const (
 
 // visit is what one shopper does; it depends on the seed and the shopper's number only.
 type visit struct {
-	index    int
 	order    order.New // without the provider's tokens
 	browse   []string  // SKUs looked at
 	reserve  bool
@@ -52,7 +51,7 @@ func (d *Data) marketPrefix() string { return fmt.Sprintf("7%04d", d.Seed%10_000
 // visit makes the shopper with the number.
 func (d *Data) visit(index int) *visit {
 	c := newChance(d.Seed, "shopper", strconv.Itoa(index))
-	v := &visit{index: index, order: order.New{
+	v := &visit{order: order.New{
 		Channel: webChannel, ExternalID: fmt.Sprintf("%s%0*d", d.orderPrefix(), indexDigits, index), Currency: currency, TaxIncluded: true,
 	}}
 	n := &v.order

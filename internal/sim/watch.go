@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -31,7 +30,6 @@ type watch struct {
 	orders    map[string]*order.Order // not final
 	baskets   map[string]bool         // held
 	positions map[inventory.PositionKey]inventory.Position
-	last      time.Time // of the newest event
 
 	states   map[order.Status]int64
 	captured int64
@@ -85,7 +83,6 @@ func (w *watch) hear(e *engine.Published) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.types[e.Type]++
-	w.last = e.Time
 	for i := range e.Movements {
 		w.move(&e.Movements[i])
 	}
