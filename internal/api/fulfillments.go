@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/orderly-oms/orderly/internal/auth"
@@ -13,7 +14,7 @@ func fulfillmentRoutes() []Route {
 		Method: "GET", Path: "/v1/fulfillments/{id}", ID: "getFulfillment", Tag: "fulfillments", Scope: auth.OrdersRead, Status: 200,
 		Summary: "Read a fulfillment", Out: order.Fulfillment{}, Handle: (*Server).getFulfillment,
 	}}
-	for _, step := range []struct{ command, summary string }{
+	for _, known := range []struct{ command, summary string }{
 		{"accept", "The location will do it"},
 		{"reject", "The location will not do it, or not these lines; the units are placed elsewhere at once. Reasons out_of_stock, not_found and damaged also take the units out of the location's stock"},
 		{"pick", "Units were taken from the shelf; short units were not found: they leave the location's stock and are placed elsewhere at once"},
@@ -24,9 +25,9 @@ func fulfillmentRoutes() []Route {
 		{"deliver", "The carrier delivered it"},
 	} {
 		out = append(out, Route{
-			Method: "POST", Path: "/v1/fulfillments/{id}/" + step.command, ID: step.command + "Fulfillment", Tag: "fulfillments",
-			Scope: auth.FulfillWrite, Status: 200, Summary: step.summary, In: order.Step{}, Out: order.Order{},
-			Handle: func(s *Server, c *Call) error { return s.stepFulfillment(c, step.command) },
+			Method: "POST", Path: "/v1/fulfillments/{id}/" + known.command, ID: known.command + "Fulfillment", Tag: "fulfillments",
+			Scope: auth.FulfillWrite, Status: 200, Summary: known.summary, In: order.Step{}, Out: order.Order{},
+			Handle: step(known.command),
 		})
 	}
 	return out
@@ -50,20 +51,13 @@ func (s *Server) getFulfillment(c *Call) error {
 	return c.json(http.StatusOK, f)
 }
 
-func (s *Server) stepFulfillment(c *Call, command string) error {
-	var step order.Step
-	if err := c.DecodeOptional(&step); err != nil {
-		return err
-	}
-	step.Command = command
-	if err := step.Validate(); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.Step(ctx, c.R.PathValue("id"), step, m))
+// step makes the handler of one step of a fulfillment.
+func step(name string) func(*Server, *Call) error {
+	return command(true, func(s *Server, ctx context.Context, c *Call, body *order.Step, m engine.Meta) (*engine.Reply, error) {
+		body.Command = name
+		if err := body.Validate(); err != nil {
+			return nil, err
+		}
+		return s.engine.Step(ctx, c.R.PathValue("id"), *body, m)
+	})
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,16 +18,16 @@ func inventoryRoutes() []Route {
 		{
 			Method: "POST", Path: "/v1/inventory/adjustments", ID: "adjustInventory", Tag: "inventory", Scope: auth.InventoryWrite, Status: 200, MaxBytes: maxFeedBytes,
 			Summary: "Change on_hand by deltas: all of them or none; an Idempotency-Key makes sure they count once",
-			In:      engine.Adjustments{}, Out: engine.Adjusted{}, Handle: (*Server).adjust,
+			In:      engine.Adjustments{}, Out: engine.Adjusted{}, Handle: command(false, adjust),
 		},
 		{
 			Method: "POST", Path: "/v1/inventory/snapshots", ID: "countInventory", Tag: "inventory", Scope: auth.InventoryWrite, Status: 200, MaxBytes: maxFeedBytes,
 			Summary: "Set on_hand to what was counted at as_of; holds in flight stay, later movements are applied on top, items older than the last count are refused and listed, and a count that would empty most of a location needs confirm",
-			In:      engine.Count{}, Out: engine.CountResult{}, Handle: (*Server).count,
+			In:      engine.Count{}, Out: engine.CountResult{}, Handle: command(false, count),
 		},
 		{
 			Method: "POST", Path: "/v1/inventory/safety", ID: "setSafetyStock", Tag: "inventory", Scope: auth.InventoryWrite, Status: 200, MaxBytes: maxFeedBytes,
-			Summary: "Set safety stock per SKU and location", In: SafetyRequest{}, Out: engine.Adjusted{}, Handle: (*Server).setSafety,
+			Summary: "Set safety stock per SKU and location", In: SafetyRequest{}, Out: engine.Adjusted{}, Handle: command(false, setSafety),
 		},
 		{
 			Method: "PUT", Path: "/v1/inventory/supply/{id}", ID: "putSupply", Tag: "inventory", Scope: auth.InventoryWrite, Status: 201,
@@ -34,7 +35,7 @@ func inventoryRoutes() []Route {
 		},
 		{
 			Method: "DELETE", Path: "/v1/inventory/supply/{id}", ID: "removeSupply", Tag: "inventory", Scope: auth.InventoryWrite, Status: 204,
-			Summary: "Expected stock arrived (adjust on_hand with reason receipt) or will not come", Handle: (*Server).removeSupply,
+			Summary: "Expected stock arrived (adjust on_hand with reason receipt) or will not come", Handle: command(true, removeSupply),
 		},
 		{
 			Method: "GET", Path: "/v1/inventory/supply", ID: "listSupply", Tag: "inventory", Scope: auth.InventoryRead, Status: 200,
@@ -73,46 +74,20 @@ type LedgerLine struct {
 	ID       string    `json:"id"`
 }
 
-func (s *Server) adjust(c *Call) error {
-	var a engine.Adjustments
-	if err := c.Decode(&a); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.Adjust(ctx, &a, m))
+func adjust(s *Server, ctx context.Context, _ *Call, a *engine.Adjustments, m engine.Meta) (*engine.Reply, error) {
+	return s.engine.Adjust(ctx, a, m)
 }
 
-func (s *Server) count(c *Call) error {
-	var count engine.Count
-	if err := c.Decode(&count); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.Count(ctx, &count, m))
+func count(s *Server, ctx context.Context, _ *Call, n *engine.Count, m engine.Meta) (*engine.Reply, error) {
+	return s.engine.Count(ctx, n, m)
 }
 
-func (s *Server) setSafety(c *Call) error {
-	var r SafetyRequest
-	if err := c.Decode(&r); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.SetSafety(ctx, r.Items, m))
+func setSafety(s *Server, ctx context.Context, _ *Call, r *SafetyRequest, m engine.Meta) (*engine.Reply, error) {
+	return s.engine.SetSafety(ctx, r.Items, m)
+}
+
+func removeSupply(s *Server, ctx context.Context, c *Call, _ *none, m engine.Meta) (*engine.Reply, error) {
+	return s.engine.RemoveSupply(ctx, c.R.PathValue("id"), m)
 }
 
 func (s *Server) putSupply(c *Call) error {
@@ -129,16 +104,6 @@ func (s *Server) putSupply(c *Call) error {
 		return bad.Err()
 	}
 	return s.putDocument(c, engine.Document{Kind: engine.KindSupply, ID: v.ID, Value: &v})
-}
-
-func (s *Server) removeSupply(c *Call) error {
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.RemoveSupply(ctx, c.R.PathValue("id"), m))
 }
 
 // required returns a query parameter that must be given.

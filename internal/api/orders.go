@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -16,7 +17,7 @@ func orderRoutes() []Route {
 		{
 			Method: "POST", Path: "/v1/orders", ID: "createOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 201,
 			Summary: "Capture an order: hold its units, choose locations, make fulfillments. Unique per channel and external_id: the same order again gets the same answer, another one under the same id is refused",
-			In:      order.New{}, Out: order.Order{}, Handle: (*Server).createOrder,
+			In:      order.New{}, Out: order.Order{}, Handle: command(false, createOrder),
 		},
 		{
 			Method: "GET", Path: "/v1/orders", ID: "listOrders", Tag: "orders", Scope: auth.OrdersRead, Status: 200,
@@ -36,27 +37,24 @@ func orderRoutes() []Route {
 		{
 			Method: "POST", Path: "/v1/orders/{id}/cancel", ID: "cancelOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 200,
 			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all that can still be stopped",
-			In:      order.Cancellation{}, Out: order.Order{}, Handle: (*Server).cancelOrder,
+			In:      order.Cancellation{}, Out: order.Order{}, Handle: command(true, cancelOrder),
 		},
 	}
 }
 
-func (s *Server) createOrder(c *Call) error {
-	var n order.New
-	if err := c.Decode(&n); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	reply, err := s.engine.Capture(ctx, &n, m)
+func createOrder(s *Server, ctx context.Context, c *Call, n *order.New, m engine.Meta) (*engine.Reply, error) {
+	reply, err := s.engine.Capture(ctx, n, m)
 	if err == nil && reply.Entry != nil {
 		c.W.Header()["Location"] = []string{"/v1/orders/" + reply.Entry.ID}
 	}
-	return c.reply(reply, err)
+	return reply, err
+}
+
+func cancelOrder(s *Server, ctx context.Context, c *Call, body *order.Cancellation, m engine.Meta) (*engine.Reply, error) {
+	if err := body.Validate(); err != nil {
+		return nil, err
+	}
+	return s.engine.Cancel(ctx, c.R.PathValue("id"), *body, m)
 }
 
 // loadOne reads one record from the store, so that an answer never shows what is not durable.
@@ -175,21 +173,4 @@ func (s *Server) orderTimeline(c *Call) error {
 		return engine.ErrNotFound
 	}
 	return c.json(http.StatusOK, Timeline{events})
-}
-
-func (s *Server) cancelOrder(c *Call) error {
-	var body order.Cancellation
-	if err := c.DecodeOptional(&body); err != nil {
-		return err
-	}
-	if err := body.Validate(); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.engine.Cancel(ctx, c.R.PathValue("id"), body, m))
 }

@@ -174,3 +174,28 @@ type Page[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty"` // cursor of the next page; absent: this is the last
 }
+
+// command makes the handler of a write: it decodes the body into a T (which may be
+// missing when optional), reads the guards from the headers, bounds the wait, runs, and writes the reply.
+func command[T any](optional bool, run func(s *Server, ctx context.Context, c *Call, body *T, m engine.Meta) (*engine.Reply, error)) func(*Server, *Call) error {
+	return func(s *Server, c *Call) error {
+		body := new(T)
+		decode := c.Decode
+		if optional {
+			decode = c.DecodeOptional
+		}
+		if err := decode(body); err != nil {
+			return err
+		}
+		m, err := c.meta()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := c.Context()
+		defer cancel()
+		return c.reply(run(s, ctx, c, body, m))
+	}
+}
+
+// none is the body of a command that has none.
+type none struct{}
