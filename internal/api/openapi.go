@@ -13,10 +13,13 @@ import (
 	"github.com/orderly-oms/orderly/internal/network"
 )
 
+func init() {
+	huma.DefaultArrayNullable = false // answers have [] for an empty list; the library has no other way to say so
+}
+
 // describe writes the OpenAPI 3.1 document of the routes. Schemas come from the
 // very types that requests are decoded into and answers encoded from.
 func describe(routes []Route, version string) []byte {
-	huma.DefaultArrayNullable = false // answers have [] for an empty list
 	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	for _, t := range []reflect.Type{reflect.TypeFor[network.Date](), reflect.TypeFor[network.Clock]()} {
 		registry.RegisterTypeAlias(t, reflect.TypeFor[string]())
