@@ -48,7 +48,8 @@ const (
 
 // Options tune a store. The zero value is the default.
 type Options struct {
-	// CacheBytes bounds the page cache of the writing connection. Default 128 MiB.
+	// CacheBytes bounds the page cache of the writing connection. Default 32 MiB: SQLite walks
+	// the whole cache at every commit, and what falls out of it is still in the system's.
 	CacheBytes int64
 	// CheckpointPages is how many pages are written before a checkpoint moves
 	// them from the write-ahead log to the database. Default 16,384 (64 MiB).
@@ -57,7 +58,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 128 << 20
+		o.CacheBytes = 32 << 20
 	}
 	if o.CheckpointPages == 0 {
 		o.CheckpointPages = 16_384
