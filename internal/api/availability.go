@@ -98,14 +98,14 @@ func (s *Server) availability(c *Call) error {
 		m.answers = book.AppendAvailability(m.answers[:0], &m.buffer, inventory.Inquiry{
 			SKU: it.SKU, Parts: s.engine.Parts(it.SKU), Locations: scope.indexes, Buffer: scope.buffer, By: q.By,
 		})
-		out = appendAvailability(out, book, &m.answers[0], max(it.Quantity, 1), !known, now)
+		out = appendAvailability(out, scope, &m.answers[0], max(it.Quantity, 1), !known, now)
 	}
 	c.scratch.out = append(out, "]}"...)
 	c.raw(http.StatusOK, c.scratch.out)
 	return nil
 }
 
-func appendAvailability(out []byte, book *inventory.Book, a *inventory.Availability, wanted int64, unknown bool, now time.Time) []byte {
+func appendAvailability(out []byte, scope *availabilityScope, a *inventory.Availability, wanted int64, unknown bool, now time.Time) []byte {
 	out = append(out, `{"sku":`...)
 	out = appendString(out, a.SKU)
 	out = append(out, `,"available":`...)
@@ -124,9 +124,7 @@ func appendAvailability(out []byte, book *inventory.Book, a *inventory.Availabil
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(out, `{"location":`...)
-		out = appendString(out, book.LocationID(l.Location))
-		out = append(out, `,"quantity":`...)
+		out = append(out, scope.heads[l.Location]...)
 		out = strconv.AppendInt(out, l.Units, 10)
 		out = append(out, '}')
 	}
@@ -144,6 +142,9 @@ func (s *Server) confidence() string {
 type availabilityScope struct {
 	indexes []int32
 	buffer  int64
+	// heads[index] is how the answer for the location begins: written out once, because
+	// an answer has hundreds of them.
+	heads [][]byte
 }
 
 // scopeKey names a scope that is worth remembering.
@@ -233,7 +234,15 @@ func findScope(d *network.Directory, book *inventory.Book, q *AvailabilityReques
 	sc := &availabilityScope{buffer: ch.Buffer}
 	for _, l := range d.Eligible(ch.ID, capability) {
 		if (members == nil || members[l.ID]) && (q.Location == "" || q.Location == l.ID) {
-			sc.indexes = append(sc.indexes, book.LocationIndex(l.ID))
+			index := book.LocationIndex(l.ID)
+			if index == inventory.NoLocation {
+				continue // not in this book yet: it has no stock there
+			}
+			sc.indexes = append(sc.indexes, index)
+			for int(index) >= len(sc.heads) {
+				sc.heads = append(sc.heads, nil)
+			}
+			sc.heads[index] = append(appendString([]byte(`{"location":`), l.ID), `,"quantity":`...)
 		}
 	}
 	return sc, nil
