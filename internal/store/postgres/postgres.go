@@ -32,7 +32,7 @@ import (
 )
 
 const (
-	defaultBuckets   = 4
+	defaultBuckets   = 2
 	maxBuckets       = 256
 	defaultReadConns = 8
 	// spareWriteConns are the write connections beyond one per bucket, for cursors and purges.
@@ -42,7 +42,7 @@ const (
 // Options of a store; the zero value is the default of each.
 type Options struct {
 	// Buckets is the number of log buckets of a store that this call creates, 1 to 256;
-	// 0: 4. An existing store keeps its own number.
+	// 0: 2. An existing store keeps its own number.
 	Buckets int
 	// ReadConns is the most connections that reads use; 0: 8. Writes use up to one
 	// per bucket and two more.
