@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 func (e *Engine) AwaitReload() {
 	for e.reloading.Load() > 0 {
 		e.trust.RLock()
+		runtime.Gosched()
 		e.trust.RUnlock()
 	}
 }

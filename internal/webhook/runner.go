@@ -99,11 +99,11 @@ func (r *runner) run(ctx context.Context) {
 
 // claim writes the runner's epoch into the progress. From then on nothing that
 // a worker of an epoch before decided can be written.
-func (r *runner) claim(ctx context.Context) (p progress, err error) {
+func (r *runner) claim(ctx context.Context) (progress, error) {
 	key := progressKey(r.id)
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
-	_, err = r.w.engine.Submit(ctx, &engine.Command{Stream: key, Actor: actor, Decide: func(tx *engine.Tx) (*engine.Reply, error) {
+	reply, err := r.w.engine.Submit(ctx, &engine.Command{Stream: key, Actor: actor, Decide: func(tx *engine.Tx) (*engine.Reply, error) {
 		en := tx.Entry(key)
 		if en == nil || en.State != progressOpen {
 			return nil, errGone
@@ -116,12 +116,15 @@ func (r *runner) claim(ctx context.Context) (p progress, err error) {
 			return nil, errFenced
 		}
 		next.Epoch = r.epoch
-		p = next
 		_, err = putProgress(tx, &next, progressOpen, "webhook_progress.claimed")
-		return &engine.Reply{}, err
+		return &engine.Reply{Value: next}, err
 	}})
+	if err != nil {
+		return progress{}, err
+	}
+	p := reply.Value.(progress)
 	p.Cursor = slices.Clone(p.Cursor)
-	return p, err
+	return p, nil
 }
 
 // change is one delivery record as it is to be stored.

@@ -170,22 +170,22 @@ func (w *Worker) readLease(ctx context.Context) (version int64, free bool, err e
 
 // takeLease makes this node the owner, unless the record moved since it was read.
 func (w *Worker) takeLease(ctx context.Context, version int64) (epoch int64, err error) {
-	err = w.writeLease(ctx, func(l *lease, stored int64) error {
+	l, err := w.writeLease(ctx, func(l *lease, stored int64) error {
 		if stored != version {
 			return errFenced
 		}
 		l.Owner, l.Epoch = w.id, l.Epoch+1
-		epoch = l.Epoch
 		return nil
 	})
-	return epoch, err
+	return l.Epoch, err
 }
 
-// writeLease changes the lease record as change says; it may run change more than once.
-func (w *Worker) writeLease(ctx context.Context, change func(l *lease, version int64) error) error {
+// writeLease changes the lease record as change says, and returns it. change may run more
+// than once, and still after ctx has ended: it must touch nothing but the lease.
+func (w *Worker) writeLease(ctx context.Context, change func(l *lease, version int64) error) (lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
-	_, err := w.engine.Submit(ctx, &engine.Command{Stream: leaseKey, Actor: actor, Decide: func(tx *engine.Tx) (*engine.Reply, error) {
+	reply, err := w.engine.Submit(ctx, &engine.Command{Stream: leaseKey, Actor: actor, Decide: func(tx *engine.Tx) (*engine.Reply, error) {
 		var l lease
 		version := int64(0)
 		if en := tx.Entry(leaseKey); en != nil {
@@ -199,12 +199,15 @@ func (w *Worker) writeLease(ctx context.Context, change func(l *lease, version i
 			return nil, err
 		}
 		en := tx.Put(store.Record{Key: leaseKey, State: stateLease, CreatedAt: tx.Now}, &l)
-		return &engine.Reply{}, tx.Emit(leaseKey, en.Version, []any{struct {
+		return &engine.Reply{Value: l}, tx.Emit(leaseKey, en.Version, []any{struct {
 			Type string `json:"type"`
 			lease
 		}{"webhook_progress.leased", l}}, nil)
 	}})
-	return err
+	if err != nil {
+		return lease{}, err
+	}
+	return reply.Value.(lease), nil
 }
 
 // actor is who the log names for what the worker writes.
@@ -225,7 +228,7 @@ func (w *Worker) maySend() bool {
 // renew tells other nodes that this one is alive. Returns errFenced when it owns nothing any more.
 func (w *Worker) renew(ctx context.Context, epoch int64) error {
 	start := time.Now()
-	err := w.writeLease(ctx, func(l *lease, _ int64) error {
+	_, err := w.writeLease(ctx, func(l *lease, _ int64) error {
 		if l.Epoch != epoch {
 			return errFenced
 		}
@@ -240,7 +243,7 @@ func (w *Worker) renew(ctx context.Context, epoch int64) error {
 
 // release lets another node take over at once.
 func (w *Worker) release(epoch int64) {
-	err := w.writeLease(context.Background(), func(l *lease, _ int64) error {
+	_, err := w.writeLease(context.Background(), func(l *lease, _ int64) error {
 		if l.Epoch != epoch {
 			return errFenced
 		}

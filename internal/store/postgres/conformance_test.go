@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	var urls sync.Map // of the database by store
 	openURL := func(t *testing.T, url string) store.Store {
-		s := open(t, url, postgres.Options{})
+		s := open(t, url, postgres.Options{Buckets: 4})
 		urls.Store(s, url)
 		return s
 	}

@@ -76,7 +76,7 @@ func positions(t *testing.T, s store.Reader) map[inventory.PositionKey]inventory
 func TestNodesConflict(t *testing.T) {
 	t.Parallel()
 	url := pgtest.NewDatabase(t)
-	a, b := open(t, url, postgres.Options{}), open(t, url, postgres.Options{})
+	a, b := open(t, url, postgres.Options{Buckets: 4}), open(t, url, postgres.Options{Buckets: 4})
 	receive := order(0, "receipt", 0)
 	move(receive, "A1", "dc", inventory.Supplier, inventory.Free, 5, 0)
 	mustCommit(t, a, receive)
@@ -142,7 +142,7 @@ func TestNodesShareHotPositions(t *testing.T) {
 	t.Parallel()
 	const batches, perBatch = 40, 8
 	url := pgtest.NewDatabase(t)
-	nodes := []*postgres.Store{open(t, url, postgres.Options{}), open(t, url, postgres.Options{})}
+	nodes := []*postgres.Store{open(t, url, postgres.Options{Buckets: 4}), open(t, url, postgres.Options{Buckets: 4})}
 	buckets := nodes[0].Buckets()
 	attempts := int64(len(nodes) * buckets * batches * perBatch)
 	stock := attempts / 2 // half of the attempts must be refused
@@ -258,7 +258,7 @@ func TestCrash(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := open(t, server.NewDatabase(t), postgres.Options{})
+	s := open(t, server.NewDatabase(t), postgres.Options{Buckets: 4})
 	for round, end := range []func(){server.Kill, func() {}} {
 		outcomes := make(chan map[string]error)
 		warm := make(chan struct{}, s.Buckets())
@@ -338,11 +338,11 @@ func eventually(ctx context.Context, f func() error) error {
 
 func TestUnavailable(t *testing.T) {
 	t.Parallel()
-	_, err := postgres.Open(t.Context(), "postgres://postgres@127.0.0.1:1/none?sslmode=disable", postgres.Options{})
+	_, err := postgres.Open(t.Context(), "postgres://postgres@127.0.0.1:1/none?sslmode=disable", postgres.Options{Buckets: 4})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("nobody listens: %v", err)
 	}
-	s := open(t, pgtest.NewDatabase(t), postgres.Options{})
+	s := open(t, pgtest.NewDatabase(t), postgres.Options{Buckets: 4})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Commit(ctx, order(0, "o-1", 0)); !errors.Is(err, store.ErrUnavailable) {
@@ -366,7 +366,7 @@ func TestOpenRefusesAnUnsafeServer(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "alter database "+cfg.Database+" set synchronous_commit = off"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := postgres.Open(t.Context(), url, postgres.Options{}); err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
+	if _, err := postgres.Open(t.Context(), url, postgres.Options{Buckets: 4}); err == nil || !strings.Contains(err.Error(), "synchronous_commit") {
 		t.Errorf("opened with synchronous_commit = off: %v", err)
 	}
 	open(t, url, postgres.Options{AllowUnsafe: true})

@@ -157,21 +157,6 @@ func (c *conn) query(text string, row func(*stmt) error, args ...any) error {
 	return s.each(row)
 }
 
-// queryContext is query that stops with the context's error when it ends.
-func (c *conn) queryContext(ctx context.Context, text string, row func(*stmt) error, args ...any) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	defer c.interruptible(ctx)()
-	if err := c.query(text, row, args...); err != nil {
-		if cause := ctx.Err(); cause != nil {
-			return cause
-		}
-		return err
-	}
-	return nil
-}
-
 // interruptible lets the end of ctx interrupt what the connection is doing,
 // until the returned function is called.
 func (c *conn) interruptible(ctx context.Context) (done func()) {

@@ -29,7 +29,8 @@ func lock(dir string) (*os.File, error) {
 		text, _ := os.ReadFile(name) // the pid only helps the reader of the message
 		return nil, fmt.Errorf("data folder %s is in use by process %s", dir, strings.TrimSpace(string(text)))
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
