@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -21,15 +22,15 @@ func webhookRoutes() []Route {
 	deliveries := route("GET", "/{id}/deliveries", "listDeliveries", "List deliveries that are not accepted: pending, or dead", 200, nil, Page[webhook.Delivery]{}, (*Server).listDeliveries)
 	deliveries.Query = append([]Query{{Name: "state", Doc: "pending (default) or dead"}}, pageQuery...)
 	return []Route{
-		route("POST", "", "createWebhook", "Subscribe to events from now on; the signing secret is shown this once", 201, webhook.Settings{}, webhook.View{}, (*Server).createWebhook),
+		route("POST", "", "createWebhook", "Subscribe to events from now on; the signing secret is shown this once", 201, webhook.Settings{}, webhook.View{}, command(false, createWebhook)),
 		route("GET", "", "listWebhooks", "List subscriptions; there are at most 100", 200, nil, Page[webhook.View]{}, (*Server).listWebhooks),
 		route("GET", "/{id}", "getWebhook", "Get a subscription and how far its deliveries have come", 200, nil, webhook.View{}, (*Server).getWebhook),
-		route("PATCH", "/{id}", "updateWebhook", "Change a subscription, pause it, or make it active again: then all that waits is sent", 200, webhook.Settings{}, webhook.View{}, (*Server).updateWebhook),
-		route("DELETE", "/{id}", "removeWebhook", "Remove a subscription with its pending and dead deliveries", 204, nil, nil, (*Server).removeWebhook),
-		route("POST", "/{id}/rotate", "rotateWebhookSecret", "Make a new secret, shown this once; the one before signs beside it for a while", 200, Rotation{}, webhook.View{}, (*Server).rotateWebhook),
+		route("PATCH", "/{id}", "updateWebhook", "Change a subscription, pause it, or make it active again: then all that waits is sent", 200, webhook.Settings{}, webhook.View{}, command(false, updateWebhook)),
+		route("DELETE", "/{id}", "removeWebhook", "Remove a subscription with its pending and dead deliveries", 204, nil, nil, command(true, removeWebhook)),
+		route("POST", "/{id}/rotate", "rotateWebhookSecret", "Make a new secret, shown this once; the one before signs beside it for a while", 200, Rotation{}, webhook.View{}, command(true, rotateWebhook)),
 		deliveries,
-		route("POST", "/{id}/deliveries/{delivery}/retry", "retryDelivery", "Try a pending or dead delivery again now", 200, nil, webhook.Delivery{}, (*Server).retryDelivery),
-		route("POST", "/{id}/replay", "replayWebhook", "Send everything again from a cursor or a time on", 200, ReplayFrom{}, webhook.View{}, (*Server).replayWebhook),
+		route("POST", "/{id}/deliveries/{delivery}/retry", "retryDelivery", "Try a pending or dead delivery again now", 200, nil, webhook.Delivery{}, command(true, retryDelivery)),
+		route("POST", "/{id}/replay", "replayWebhook", "Send everything again from a cursor or a time on", 200, ReplayFrom{}, webhook.View{}, command(false, replayWebhook)),
 		route("POST", "/{id}/test", "testWebhook", "Send a signed test message now and report what the receiver did", 200, nil, TestResult{}, (*Server).testWebhook),
 	}
 }
@@ -53,18 +54,48 @@ type TestResult struct {
 	Milliseconds int64  `json:"milliseconds"`
 }
 
-func (s *Server) createWebhook(c *Call) error {
-	var n webhook.Settings
-	if err := c.Decode(&n); err != nil {
-		return err
+func createWebhook(s *Server, ctx context.Context, _ *Call, n *webhook.Settings, m engine.Meta) (*engine.Reply, error) {
+	return s.opt.Webhooks.Create(ctx, *n, m)
+}
+
+func updateWebhook(s *Server, ctx context.Context, c *Call, n *webhook.Settings, m engine.Meta) (*engine.Reply, error) {
+	return s.opt.Webhooks.Update(ctx, c.R.PathValue("id"), *n, m)
+}
+
+func removeWebhook(s *Server, ctx context.Context, c *Call, _ *none, m engine.Meta) (*engine.Reply, error) {
+	return s.opt.Webhooks.Remove(ctx, c.R.PathValue("id"), m)
+}
+
+func rotateWebhook(s *Server, ctx context.Context, c *Call, n *Rotation, m engine.Meta) (*engine.Reply, error) {
+	return s.opt.Webhooks.Rotate(ctx, c.R.PathValue("id"), n.OverlapSeconds, m)
+}
+
+func retryDelivery(s *Server, ctx context.Context, c *Call, _ *none, m engine.Meta) (*engine.Reply, error) {
+	return s.opt.Webhooks.Retry(ctx, c.R.PathValue("id"), c.R.PathValue("delivery"), m)
+}
+
+func replayWebhook(s *Server, ctx context.Context, c *Call, from *ReplayFrom, m engine.Meta) (*engine.Reply, error) {
+	var at engine.Cursor
+	var err error
+	var bad problem.Invalid
+	switch {
+	case (from.Cursor == nil) == (from.Since == nil):
+		bad.Add("", problem.Required, "give either cursor or since")
+	case from.Since != nil:
+		at, err = s.opt.Webhooks.Since(ctx, *from.Since)
+	default:
+		var malformed error
+		if at, malformed = engine.ParseCursor(*from.Cursor, s.engine.Store().Buckets()); malformed != nil {
+			bad.Add("cursor", problem.Malformed, "%s", malformed)
+		}
 	}
-	m, err := c.meta()
+	if err == nil {
+		err = bad.Err()
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.opt.Webhooks.Create(ctx, n, m))
+	return s.opt.Webhooks.Replay(ctx, c.R.PathValue("id"), at, m)
 }
 
 func (s *Server) listWebhooks(c *Call) error {
@@ -86,44 +117,6 @@ func (s *Server) getWebhook(c *Call) error {
 	}
 	c.W.Header()["Etag"] = []string{etag(version)}
 	return c.json(http.StatusOK, view)
-}
-
-func (s *Server) updateWebhook(c *Call) error {
-	var n webhook.Settings
-	if err := c.Decode(&n); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.opt.Webhooks.Update(ctx, c.R.PathValue("id"), n, m))
-}
-
-func (s *Server) removeWebhook(c *Call) error {
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.opt.Webhooks.Remove(ctx, c.R.PathValue("id"), m))
-}
-
-func (s *Server) rotateWebhook(c *Call) error {
-	var n Rotation
-	if err := c.DecodeOptional(&n); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.opt.Webhooks.Rotate(ctx, c.R.PathValue("id"), n.OverlapSeconds, m))
 }
 
 func (s *Server) listDeliveries(c *Call) error {
@@ -152,49 +145,6 @@ func (s *Server) listDeliveries(c *Call) error {
 		page.Next = found[len(found)-1].ID
 	}
 	return c.json(http.StatusOK, page)
-}
-
-func (s *Server) retryDelivery(c *Call) error {
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	return c.reply(s.opt.Webhooks.Retry(ctx, c.R.PathValue("id"), c.R.PathValue("delivery"), m))
-}
-
-func (s *Server) replayWebhook(c *Call) error {
-	var from ReplayFrom
-	if err := c.Decode(&from); err != nil {
-		return err
-	}
-	m, err := c.meta()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := c.Context()
-	defer cancel()
-	var at engine.Cursor
-	var bad problem.Invalid
-	switch {
-	case (from.Cursor == nil) == (from.Since == nil):
-		bad.Add("", problem.Required, "give either cursor or since")
-	case from.Since != nil:
-		at, err = s.opt.Webhooks.Since(ctx, *from.Since)
-	default:
-		var malformed error
-		if at, malformed = engine.ParseCursor(*from.Cursor, s.engine.Store().Buckets()); malformed != nil {
-			bad.Add("cursor", problem.Malformed, "%s", malformed)
-		}
-	}
-	if err == nil {
-		err = bad.Err()
-	}
-	if err != nil {
-		return err
-	}
-	return c.reply(s.opt.Webhooks.Replay(ctx, c.R.PathValue("id"), at, m))
 }
 
 func (s *Server) testWebhook(c *Call) error {

@@ -196,7 +196,7 @@ func (s *session) nap(now time.Time, more bool) time.Duration {
 
 func (s *session) maySend() bool { return !s.halted && s.w.maySend() }
 
-// full reports that no more may be read for now.
+// full reports that no more may be read until something that is open ends.
 func (s *session) full() bool {
 	rows := 0
 	for b := range s.tracks {
