@@ -117,7 +117,7 @@ type Term struct {
 	// Value is CEL giving minor units (int or double, rounded half away from zero).
 	// Optional for built-in terms whose meaning needs none.
 	Value string `yaml:"value"`
-	// Per says what Value is paid for: shipment (default), unit, or line.
+	// Per says what Value of pick or of a term of your own is paid for: shipment (default) or unit.
 	Per string `yaml:"per"`
 }
 
@@ -168,6 +168,9 @@ type Limits struct {
 	// MaxUnits and MaxValue bound each shipment.
 	MaxUnits *int64 `yaml:"max_units"`
 	MaxValue *int64 `yaml:"max_value"`
+	// UnplacedCost is what a unit left unplaced counts, minor units. A plan leaves units
+	// unplaced when placing them costs more. Default 1,000,000.
+	UnplacedCost *int64 `yaml:"unplaced_cost"`
 	// IgnoreCapacity lets the group use locations whose capacity is used up. Default false.
 	IgnoreCapacity bool `yaml:"ignore_capacity"`
 }

@@ -2,19 +2,27 @@ package sourcing
 
 import "time"
 
+// Limits of what a decision keeps for its explanation.
+const (
+	// MaxNamed is how many locations an exclusion names; Count has them all.
+	MaxNamed = 5
+	// MaxAlternatives is how many alternatives a shipment keeps.
+	MaxAlternatives = 2
+	// MaxExclusions is how many different exclusions a decision keeps.
+	MaxExclusions = 40
+)
+
 // Decision is one choice with its reasons, as it is kept with the order. All
-// amounts are minor units of the order's currency.
+// amounts are minor units of the order's currency. Explain says it in sentences.
 type Decision struct {
-	At     time.Time `json:"at"`
-	Policy string    `json:"policy"` // name@version
-	// Group is the rule group that placed most units; "" when nothing was placed.
-	Group string `json:"group,omitempty"`
-	// Method is how the search was done: exact, sequence, or a bounded search.
+	Policy string `json:"policy"` // name@version
+	// Method is how the search was done: exact, sequence (first in rank), none, or a
+	// bounded search by its name.
 	Method string `json:"method"`
-	// Cost is what the plan costs by the policy's terms, Bound what no plan could have
-	// cost less; they are equal when the search was complete.
-	Cost  int64 `json:"cost"`
-	Bound int64 `json:"bound,omitempty"`
+	// Cost is what the plan costs by the policy's terms, without what unplaced units
+	// count; Gap is how far it may be above the least possible, 0 when the search was complete.
+	Cost int64 `json:"cost"`
+	Gap  int64 `json:"gap,omitempty"`
 	// Candidates counts the locations looked at.
 	Candidates int         `json:"candidates"`
 	Excluded   []Exclusion `json:"excluded,omitempty"`
@@ -23,10 +31,10 @@ type Decision struct {
 	// Otherwise is what happens to unplaced units: backorder, preorder, hold, exception, cancel, reject.
 	Otherwise string `json:"otherwise,omitempty"`
 	Queue     string `json:"queue,omitempty"`
-	// CancelAfter is when units still unplaced are cancelled; zero: never.
-	CancelAfter time.Time `json:"cancel_after,omitzero"`
-	// Prices is the version of the opportunity prices used; 0: none.
-	Prices int64 `json:"prices,omitempty"`
+	// CancelAt is when units still unplaced are cancelled; zero: never.
+	CancelAt time.Time `json:"cancel_at,omitzero"`
+	// Facts are the versions of the learned facts it read, like history@12; empty: none.
+	Facts []string `json:"facts,omitempty"`
 }
 
 // Exclusion is one reason why locations were not used.
@@ -36,14 +44,14 @@ type Exclusion struct {
 	Reason string `json:"reason"`
 	// Line is the line concerned; "": the whole location.
 	Line string `json:"line,omitempty"`
-	// Locations are those excluded, at most MaxNamed, of Count.
+	// Locations are those excluded, at most MaxNamed of Count.
 	Locations []string `json:"locations"`
 	Count     int      `json:"count"`
 	// Values are the facts the rule read of the first location, like "candidate.distance_km=812".
 	Values []string `json:"values,omitempty"`
 }
 
-// Shipment is what one location was given.
+// Shipment is what one location was given by one rule group.
 type Shipment struct {
 	Location string  `json:"location"`
 	Group    string  `json:"group,omitempty"`
@@ -51,22 +59,26 @@ type Shipment struct {
 	Lines    []Units `json:"lines"`
 	Cost     int64   `json:"cost"`
 	Terms    []Cost  `json:"terms,omitempty"`
+	// Carrier is the carrier's charge, unweighted; 0 when none is known.
+	Carrier int64 `json:"carrier,omitempty"`
 	// Via is the pickup location of goods that another location ships there.
-	Via     string    `json:"via,omitempty"`
-	ShipBy  time.Time `json:"ship_by,omitzero"`
-	Deliver time.Time `json:"deliver,omitzero"`
+	Via string `json:"via,omitempty"`
 	// Alternatives are the next best locations for the same lines.
 	Alternatives []Alternative `json:"alternatives,omitempty"`
-	// Flip says what would have made the best alternative win.
-	Flip string `json:"flip,omitempty"`
+
+	deliver, shipBy time.Time
 }
 
-// Units is a number of units of a line. Part names the component when a kit is
-// shipped by component.
+// ShipBy is when the parcel leaves; zero: unknown.
+func (s *Shipment) ShipBy() time.Time { return s.shipBy }
+
+// Deliver is when the parcel arrives by the calendar; zero: unknown.
+func (s *Shipment) Deliver() time.Time { return s.deliver }
+
+// Units is a number of units of a line.
 type Units struct {
 	Line     string `json:"line"`
 	Quantity int64  `json:"quantity"`
-	Part     string `json:"part,omitempty"`
 }
 
 // Cost is one term of a cost.

@@ -21,8 +21,10 @@ type Facts struct {
 	Forced string
 	// Preferred are locations that the order asks for; they win among plans of equal cost.
 	Preferred []string
-	// Wanted is when the customer wants it; zero: as soon as it is cheapest.
+	// Wanted is when the customer has or wants it by; zero: any time, so nothing is late.
 	Wanted time.Time
+	// Learned are the versions of the learned facts in it, for the record.
+	Learned []string
 }
 
 // Line is something to place.
@@ -33,15 +35,6 @@ type Line struct {
 	SKU      *policy.SKU
 	Grams    int64 // of one unit
 	Value    int64 // minor units of one unit
-	// Parts are the stocked components of a kit; nil: the SKU itself is stocked.
-	Parts []Part
-}
-
-// Part is what one unit of a kit takes.
-type Part struct {
-	SKU      string
-	Quantity int64
-	Grams    int64 // of one unit of the component
 }
 
 // Site is a location as a candidate.
@@ -50,25 +43,24 @@ type Site struct {
 	Candidate policy.Candidate // Complete, Fill and Carrier are filled in by Decide
 	// Available has, per line, the units the location may give (kits: whole kits).
 	Available []int64
-	// PartsAvailable has, per line with Parts, the units of each component. May be nil
-	// when kits stay whole.
-	PartsAvailable [][]int64
 	// Stock has, per line, the position; nil when no expression asks for it.
 	Stock []policy.Stock
 	// Prices has, per line, what a unit is worth left here, minor units; nil: nothing.
 	Prices []int64
-	// Services are the ways it may ship, at least one for shipping; none for pickup.
+	// Services are the ways it may ship; none for pickup, or when the carrier's charge is unknown.
 	Services []Service
+	// Via, when not empty, is the pickup location this site would ship to.
+	Via string
 	// OrdersLeft, UnitsLeft and ValueLeft are what its capacity still admits; exact.NoLimit: any.
 	OrdersLeft, UnitsLeft, ValueLeft int64
 }
 
 // Service is one way a site may ship.
 type Service struct {
-	ID      string
-	Tariff  exact.Tariff // nil: no carrier charge is known
-	Zone    int64
-	Days    int64     // transit days
+	ID string
+	// Tariff is the carrier's charge by weight; nil: unknown. Sites with the same charges
+	// share one value, which saves the search work.
+	Tariff  exact.Tariff
 	ShipBy  time.Time // when the parcel leaves
 	Deliver time.Time // when it arrives; zero: unknown
 }
