@@ -97,25 +97,50 @@ func longestFirst(set map[int]bool) []int {
 // Service returns what the tariff was made from; do not change it.
 func (t *Tariff) Service() *Service { return t.service }
 
-// Quote prices one parcel. Returns ErrNoZone or ErrTooHeavy; a negative weight is
-// ErrTooHeavy as well.
-func (t *Tariff) Quote(origin, destination *Address, grams int64) (Quote, error) {
+// Leg is what a tariff says of one origin and one destination, whatever the weight.
+type Leg struct {
+	Carrier, Service, Currency string
+	Zone                       int64
+	TransitDays                int64
+	// Rate prices parcels; legs of one zone share it.
+	Rate *Rate
+}
+
+// Leg finds the zone and its rate between two addresses. Returns ErrNoZone.
+func (t *Tariff) Leg(origin, destination *Address) (Leg, error) {
 	zone, ok := t.zone(origin, destination)
 	if !ok {
-		return Quote{}, ErrNoZone
+		return Leg{}, ErrNoZone
 	}
 	rate := t.rates[zone]
 	if rate == nil {
-		return Quote{}, ErrNoZone
+		return Leg{}, ErrNoZone
 	}
-	price, err := rate.price(grams)
+	return Leg{
+		Carrier: t.carrier, Service: t.service.ID, Currency: t.service.Currency, Zone: zone, TransitDays: rate.TransitDays, Rate: rate,
+	}, nil
+}
+
+// Quote prices one parcel. Returns ErrNoZone or ErrTooHeavy; a negative weight is
+// ErrTooHeavy as well.
+func (t *Tariff) Quote(origin, destination *Address, grams int64) (Quote, error) {
+	leg, err := t.Leg(origin, destination)
+	if err != nil {
+		return Quote{}, err
+	}
+	price, err := leg.Rate.price(grams)
 	if err != nil {
 		return Quote{}, err
 	}
 	return Quote{
-		Carrier: t.carrier, Service: t.service.ID, Zone: zone,
-		Price: price, Currency: t.service.Currency, TransitDays: rate.TransitDays,
+		Carrier: leg.Carrier, Service: leg.Service, Zone: leg.Zone, Price: price, Currency: leg.Currency, TransitDays: leg.TransitDays,
 	}, nil
+}
+
+// Price returns what a parcel of the weight costs in the zone; ok false: it is too heavy.
+func (r *Rate) Price(grams int64) (price int64, ok bool) {
+	price, err := r.price(grams)
+	return price, err == nil
 }
 
 // price returns what a parcel of the weight costs in the zone.

@@ -3,7 +3,6 @@ package order
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/orderly-oms/orderly/internal/problem"
 )
@@ -371,62 +370,4 @@ func (o *Order) cancelPlaced(l *Line, left int64, placed []Event, reason string)
 		}
 	}
 	return left
-}
-
-// Placement is one location's share of a sourcing plan.
-type Placement struct {
-	Location string
-	Lines    []LineQuantity
-	Service  string
-	Promise  Promise
-	Cost     int64
-	// Reserved are those of Lines that a reservation of this order holds at the location.
-	Reserved []LineQuantity
-	Decision Decision
-}
-
-// Place gives the events that hand units to locations, backorder what no
-// location can take, and set the timer that looks again. retry is zero when nothing is to be looked for again.
-// Returns a *Refusal at the limit of fulfillments, and another error for a plan
-// that does not fit the order, which is the caller's fault.
-func (o *Order) Place(placements []Placement, backorder []LineQuantity, retry time.Time, at time.Time) ([]Event, error) {
-	if len(o.Fulfillments)+len(placements) > MaxFulfillments {
-		return nil, refuse(CodeTooManyFulfills, "", "the order has %d fulfillments already", len(o.Fulfillments))
-	}
-	if err := o.checkPlan(placements, backorder); err != nil {
-		return nil, err
-	}
-	var events []Event
-	for i, p := range placements {
-		f := &Fulfillment{
-			ID: fmt.Sprintf("%s-%d", o.ID, len(o.Fulfillments)+i+1), Location: p.Location, Method: o.Method, Service: p.Service,
-			Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, CreatedAt: at,
-		}
-		for _, q := range p.Lines {
-			fl := FulfillmentLine{Line: q.Line, Quantity: q.Quantity}
-			if l := o.Line(q.Line); l != nil {
-				fl.SKU = l.SKU
-			}
-			f.Lines = append(f.Lines, fl)
-		}
-		events = append(events, Event{Type: EventFulfillmentCreated, Fulfillment: f, Reserved: p.Reserved, Decision: &p.Decision})
-	}
-	if waiting := o.newlyBackordered(backorder); len(waiting) > 0 {
-		events = append(events, Event{Type: EventBackordered, Lines: waiting})
-	}
-	if len(backorder) > 0 && !retry.IsZero() {
-		events = append(events, Event{Type: EventRetryScheduled, At: retry})
-	}
-	return events, nil
-}
-
-// newlyBackordered leaves out units that are backordered already.
-func (o *Order) newlyBackordered(backorder []LineQuantity) []LineQuantity {
-	var out []LineQuantity
-	for _, q := range backorder {
-		if l := o.Line(q.Line); l != nil && q.Quantity > l.Backordered {
-			out = append(out, LineQuantity{Line: q.Line, Quantity: q.Quantity - l.Backordered})
-		}
-	}
-	return out
 }

@@ -167,7 +167,7 @@ func TestRejectReasons(t *testing.T) {
 func TestCancelPrefersWhatIsLeastDone(t *testing.T) {
 	t.Parallel()
 	o := place(t, capture(t, newOrder(order.Ship, 8)), at("dc", lq("1", 2)), at("north", lq("1", 2)))
-	events, err := o.Place(nil, []order.LineQuantity{lq("1", 2)}, noon.Add(time.Hour), noon)
+	events, err := o.Place(order.Plan{Unplaced: []order.LineQuantity{lq("1", 2)}, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon.Add(time.Hour)}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +250,7 @@ func TestReservedUnitsAreAllocated(t *testing.T) {
 	o := capture(t, n)
 	p := at("dc", lq("1", 3), lq("2", 1))
 	p.Reserved = []order.LineQuantity{lq("1", 2)}
-	events, err := o.Place([]order.Placement{p}, nil, time.Time{}, noon)
+	events, err := o.Place(order.Plan{Placements: []order.Placement{p}, Unplaced: nil, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: time.Time{}}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,12 +290,12 @@ func TestPlaceAssertsThePlan(t *testing.T) {
 		"reserved twice":                {[]order.Placement{reserved(lq("1", 1), lq("1", 1))}, nil},
 		"reserved nothing":              {[]order.Placement{reserved(lq("1", 0))}, nil},
 	} {
-		if events, err := o.Place(c.placements, c.backorder, noon, noon); err == nil || events != nil {
+		if events, err := o.Place(order.Plan{Placements: c.placements, Unplaced: c.backorder, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon}, noon); err == nil || events != nil {
 			t.Errorf("%s: got %v, %v", name, events, err)
 		}
 	}
 	o.Fulfillments = make([]order.Fulfillment, order.MaxFulfillments)
-	events, err := o.Place([]order.Placement{at("dc", lq("1", 1))}, nil, noon, noon)
+	events, err := o.Place(order.Plan{Placements: []order.Placement{at("dc", lq("1", 1))}, Unplaced: nil, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon}, noon)
 	wantRefusal(t, events, err, order.CodeTooManyFulfills, "")
 }
 
@@ -304,17 +304,17 @@ func TestBackorderIsToldOnce(t *testing.T) {
 	t.Parallel()
 	o := capture(t, newOrder(order.Ship, 3))
 	missing := []order.LineQuantity{lq("1", 3)}
-	events, err := o.Place(nil, missing, noon.Add(time.Hour), noon)
+	events, err := o.Place(order.Plan{Unplaced: missing, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon.Add(time.Hour)}, noon)
 	if err != nil || len(events) != 2 || events[0].Type != order.EventBackordered || events[1].Type != order.EventRetryScheduled {
 		t.Fatalf("first: %+v, %v", events, err)
 	}
 	o = fold(t, o, events...)
-	events, err = o.Place(nil, missing, noon.Add(2*time.Hour), noon)
+	events, err = o.Place(order.Plan{Unplaced: missing, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon.Add(2 * time.Hour)}, noon)
 	if err != nil || len(events) != 1 || events[0].Type != order.EventRetryScheduled {
 		t.Fatalf("second: %+v, %v", events, err)
 	}
 	o = fold(t, o, events...)
-	events, err = o.Place([]order.Placement{at("dc", lq("1", 2))}, []order.LineQuantity{lq("1", 1)}, noon.Add(3*time.Hour), noon)
+	events, err = o.Place(order.Plan{Placements: []order.Placement{at("dc", lq("1", 2))}, Unplaced: []order.LineQuantity{lq("1", 1)}, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon.Add(3 * time.Hour)}, noon)
 	if err != nil || len(events) != 2 || events[0].Type != order.EventFulfillmentCreated {
 		t.Fatalf("third: %+v, %v", events, err)
 	}
@@ -331,7 +331,7 @@ func TestBackorderOfSomeThatWaitAlready(t *testing.T) {
 	t.Parallel()
 	o := capture(t, newOrder(order.Ship, 5))
 	for _, want := range [][2]int64{{2, 2}, {5, 3}} { // waiting, told
-		events, err := o.Place(nil, []order.LineQuantity{lq("1", want[0])}, time.Time{}, noon)
+		events, err := o.Place(order.Plan{Unplaced: []order.LineQuantity{lq("1", want[0])}, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: time.Time{}}, noon)
 		if err != nil || len(events) != 1 || events[0].Lines[0].Quantity != want[1] {
 			t.Fatalf("%d waiting: %+v, %v", want[0], events, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/sourcing"
 )
 
 // The types of events. Their meaning never changes; a new meaning gets a new type.
@@ -14,6 +15,8 @@ const (
 	EventBackordered         = "order.backordered"
 	EventCancelled           = "order.cancelled"
 	EventRetryScheduled      = "order.retry_scheduled"
+	EventSourced             = "order.sourced"
+	EventWaiting             = "order.waiting"
 	EventFulfillmentCreated  = "fulfillment.created"
 	EventFulfillmentAccepted = "fulfillment.accepted"
 	EventFulfillmentRejected = "fulfillment.rejected"
@@ -28,7 +31,7 @@ const (
 
 // EventTypes lists every type, for documentation and subscriptions.
 var EventTypes = []string{
-	EventCaptured, EventBackordered, EventCancelled, EventRetryScheduled,
+	EventCaptured, EventBackordered, EventCancelled, EventRetryScheduled, EventSourced, EventWaiting,
 	EventFulfillmentCreated, EventFulfillmentAccepted, EventFulfillmentRejected, EventFulfillmentPicked,
 	EventFulfillmentPacked, EventFulfillmentShipped, EventFulfillmentReady, EventFulfillmentHandover,
 	EventFulfillmentDeliver, EventFulfillmentCancel,
@@ -40,7 +43,9 @@ var EventTypes = []string{
 //   - fulfillment.created: Fulfillment, Decision
 //   - order.backordered: Lines that now wait for stock
 //   - order.cancelled: Lines that were with nobody; Reason
-//   - order.retry_scheduled: At
+//   - order.retry_scheduled: At; zero: not by itself
+//   - order.sourced: Sourcing, why the fulfillments that follow it were created
+//   - order.waiting: Waiting, what units that no location has wait for
 //   - fulfillment.*: FulfillmentID; Lines and Parcels where units are concerned; Reason
 type Event struct {
 	Type          string         `json:"type"`
@@ -53,13 +58,15 @@ type Event struct {
 	Lost          bool           `json:"lost,omitempty"` // units were not found: they leave the location's stock
 	At            time.Time      `json:"at,omitzero"`
 	// Reserved are the units of a created fulfillment that a reservation held there already.
-	Reserved []LineQuantity `json:"reserved,omitempty"`
-	Decision *Decision      `json:"decision,omitempty"`
+	Reserved []LineQuantity     `json:"reserved,omitempty"`
+	Decision *Decision          `json:"decision,omitempty"`
+	Sourcing *sourcing.Decision `json:"sourcing,omitempty"`
+	Waiting  *Waiting           `json:"waiting,omitempty"`
 }
 
-// Decision says why a location got units.
+// Decision says why a location got units, in short; order.sourced has all of it.
 type Decision struct {
-	Rule       string   `json:"rule"`       // name and version of the rule
+	Rule       string   `json:"rule"`       // name and version of the policy
 	Candidates int      `json:"candidates"` // locations looked at
 	Excluded   []string `json:"excluded,omitempty"`
 	Reason     string   `json:"reason"` // in a sentence
@@ -125,6 +132,15 @@ func (o *Order) apply(e *Event, at time.Time) error {
 	case EventRetryScheduled:
 		o.RetryAt = e.At
 		return nil
+	case EventSourced:
+		return nil
+	case EventWaiting:
+		if e.Waiting == nil {
+			return fmt.Errorf("order: %s without what it waits for", e.Type)
+		}
+		w := *e.Waiting
+		o.Waiting = &w
+		return nil
 	}
 	f := o.Fulfillment(e.FulfillmentID)
 	if f == nil {
@@ -171,7 +187,7 @@ func (o *Order) applyCreated(e *Event) error {
 // clearRetry drops the timer once nothing waits for it.
 func (o *Order) clearRetry() {
 	if len(o.Unplaced()) == 0 {
-		o.RetryAt = time.Time{}
+		o.RetryAt, o.Waiting = time.Time{}, nil
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/sourcing"
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata anew")
@@ -82,6 +83,22 @@ func fullOrder() order.New {
 }
 
 // TestPublishedShapes holds the JSON that the log, webhooks and the API show.
+// decision is a sourcing decision with every field.
+func decision() *sourcing.Decision {
+	return &sourcing.Decision{
+		Policy: "cheapest@3", Method: "exact", Cost: 390, Gap: 5, Candidates: 3, Facts: []string{"history@12"},
+		Excluded: []sourcing.Exclusion{{
+			Group: "all", Rule: "hazmat", Reason: "may not ship batteries", Line: "2", Locations: []string{"south"}, Count: 1, Values: []string{"location.type=store"},
+		}},
+		Shipments: []sourcing.Shipment{{
+			Location: "dc", Group: "all", Service: "post/standard", Lines: []sourcing.Units{{Line: "1", Quantity: 2}}, Cost: 390, Carrier: 290, Via: "shop",
+			Terms:        []sourcing.Cost{{Term: "carrier", Amount: 290}, {Term: "pick", Amount: 100}},
+			Alternatives: []sourcing.Alternative{{Location: "north", Service: "post/standard", Cost: 450, Terms: []sourcing.Cost{{Term: "carrier", Amount: 450}}}},
+		}},
+		Unplaced: []sourcing.Units{{Line: "2", Quantity: 2}}, Otherwise: "hold", Queue: "stock", CancelAt: noon.AddDate(0, 0, 7),
+	}
+}
+
 // A changed file is a changed contract: fields are added, never renamed.
 func TestPublishedShapes(t *testing.T) {
 	t.Parallel()
@@ -91,14 +108,14 @@ func TestPublishedShapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.then([]order.Event{n.Capture(order.Captured{ID: "o1", At: noon, Fingerprint: "9f8e", Parts: parts})}, nil)
-	s.then(s.o.Place([]order.Placement{
+	s.then(s.o.Place(order.Plan{Decisions: []*sourcing.Decision{decision()}, Placements: []order.Placement{
 		{
 			Location: "dc", Service: "post/standard", Cost: 390, Lines: []order.LineQuantity{lq("1", 2), lq("2", 2)}, Reserved: []order.LineQuantity{lq("1", 1)},
 			Promise:  order.Promise{ShipBy: noon.Add(24 * time.Hour), DeliverBy: noon.Add(72 * time.Hour)},
 			Decision: order.Decision{Rule: "nearest-complete/1", Candidates: 3, Excluded: []string{"south"}, Reason: "nearest location with some of the order"},
 		},
 		{Location: "north", Lines: []order.LineQuantity{lq("2", 1)}, Decision: order.Decision{Rule: "nearest-complete/1", Candidates: 3, Reason: "nearest location with some of the order"}},
-	}, []order.LineQuantity{lq("2", 2)}, noon.Add(6*time.Hour), noon))
+	}, Unplaced: []order.LineQuantity{lq("2", 2)}, Waiting: order.Waiting{Action: order.WaitHold, Queue: "stock", CancelAt: noon.AddDate(0, 0, 7)}, Retry: noon.Add(6 * time.Hour)}, noon))
 	s.then(s.o.Decide("o1-1", order.Step{Command: "accept"}))
 	s.then(s.o.Decide("o1-2", order.Step{Command: "reject", Reason: "damaged"}))
 	s.then(s.o.Decide("o1-1", order.Step{Command: "pick", Reason: "empty shelf", Lines: []order.LineQuantity{lq("1", 2), short("2", 0, 1)}}))

@@ -174,7 +174,7 @@ func (w *world) place(t *rapid.T) {
 		left = nil
 	}
 	before := len(w.o.Fulfillments)
-	events, err := w.o.Place(placements, left, noon.Add(time.Hour), w.o.UpdatedAt)
+	events, err := w.o.Place(order.Plan{Placements: placements, Unplaced: left, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon.Add(time.Hour)}, w.o.UpdatedAt)
 	if err != nil {
 		t.Fatalf("place %+v, backorder %v: %v", placements, left, err)
 	}
@@ -233,9 +233,9 @@ func (w *world) misfit(t *rapid.T) {
 	var events []order.Event
 	var err error
 	if rapid.Bool().Draw(t, "backorder") {
-		events, err = w.o.Place(nil, []order.LineQuantity{bad}, noon, noon)
+		events, err = w.o.Place(order.Plan{Unplaced: []order.LineQuantity{bad}, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon}, noon)
 	} else {
-		events, err = w.o.Place([]order.Placement{at("dc", bad)}, nil, noon, noon)
+		events, err = w.o.Place(order.Plan{Placements: []order.Placement{at("dc", bad)}, Unplaced: nil, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: noon}, noon)
 	}
 	if err == nil || events != nil {
 		t.Fatalf("a plan with %+v gave %v, %v", bad, events, err)

@@ -170,6 +170,8 @@ type Order struct {
 	Attempts int `json:"attempts"`
 	// RetryAt is when units that nobody has are looked for again.
 	RetryAt time.Time `json:"retry_at,omitzero"`
+	// Waiting says what units that no location has wait for; nil: for stock, or nothing waits.
+	Waiting *Waiting `json:"waiting,omitempty"`
 	// Fingerprint identifies the capture request, to tell a repeat from a reuse of the external id.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
@@ -340,4 +342,9 @@ func (o *Order) delivered() bool {
 }
 
 // NextWake is when the order wants to be looked at without being asked; zero: never.
-func (o *Order) NextWake() time.Time { return o.RetryAt }
+func (o *Order) NextWake() time.Time {
+	if o.Waiting != nil && !o.Waiting.CancelAt.IsZero() && (o.RetryAt.IsZero() || o.Waiting.CancelAt.Before(o.RetryAt)) {
+		return o.Waiting.CancelAt
+	}
+	return o.RetryAt
+}

@@ -93,7 +93,7 @@ func at(location string, lines ...order.LineQuantity) order.Placement {
 // place, step and cancel carry an order on and fail the test on a refusal.
 func place(t fataler, o *order.Order, placements ...order.Placement) *order.Order {
 	t.Helper()
-	events, err := o.Place(placements, nil, time.Time{}, noon)
+	events, err := o.Place(order.Plan{Placements: placements, Unplaced: nil, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: time.Time{}}, noon)
 	if err != nil {
 		t.Fatalf("place: %v", err)
 	}

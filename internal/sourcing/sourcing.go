@@ -1,27 +1,29 @@
-// Package sourcing decides which locations fulfil the lines of an order.
+// Package sourcing decides which locations fulfil the lines of an order, and why.
 //
-// It promises that Plan is a pure function: the same problem gives the same
-// plan, ties broken by distance, then priority, then location id. It never
-// gives a location more than it has, never uses a location that is not a
-// candidate, and reports every unit it could not place.
+// It promises that Decide is a pure function of facts and policy: the same facts
+// give the same decision, byte for byte, in whatever order sites and lines come;
+// that it never gives a location more than it has, never uses one that a rule
+// excludes, and reports every unit it could not place; and that every decision
+// carries its explanation: candidates, exclusions with the rule and the values it
+// read, the cost terms of the winner and of the best alternatives.
 //
-// It does not read stock, channels or policies (the caller brings the candidates
-// and what each has), price carriers, or hold anything.
+// It does not gather facts (the engine does), search (package exact), hold stock,
+// set dates (package promise), or keep anything.
 package sourcing
 
 import (
 	"cmp"
 	"math"
 	"slices"
-)
 
-// Rule names the rule that Plan applies, with its version, for the decision log.
-const Rule = "nearest-complete/1"
+	"github.com/orderly-oms/orderly/internal/policy"
+	"github.com/orderly-oms/orderly/internal/sourcing/exact"
+)
 
 // UnknownDistance ranks a candidate last.
 const UnknownDistance = math.MaxFloat64
 
-// Candidate is a location that may fulfil.
+// Candidate is a location that may fulfil, for Plan.
 type Candidate struct {
 	Location   string
 	DistanceKm float64 // UnknownDistance when either address has no coordinates
@@ -30,7 +32,7 @@ type Candidate struct {
 	Available []int64
 }
 
-// Problem is what is to be placed: Quantity[i] units of line i.
+// Problem is what Plan places: Quantity[i] units of line i.
 type Problem struct {
 	Quantity   []int64
 	Candidates []Candidate
@@ -42,7 +44,7 @@ type Share struct {
 	Quantity  []int64
 }
 
-// Result is a plan.
+// Result is what Plan answers.
 type Result struct {
 	Shares []Share
 	// Missing has, per line, the units no candidate could give.
@@ -51,9 +53,10 @@ type Result struct {
 	Complete bool
 }
 
-// Plan chooses the nearest location that has everything; when there is none,
-// the nearest location takes what it has, then the next, until all is placed or no
-// candidate is left. Lines that one location can fill whole are not split.
+// Plan is the plain rule that decisions are measured against: the nearest location
+// that has everything; when there is none, the nearest location takes what it has, then the
+// next, until all is placed or no candidate is left. Lines that one location can
+// fill whole are not split. Ties are broken by priority, then location id.
 func Plan(p Problem) Result {
 	order := make([]int, len(p.Candidates))
 	for i := range order {
@@ -63,52 +66,18 @@ func Plan(p Problem) Result {
 		x, y := &p.Candidates[a], &p.Candidates[b]
 		return cmp.Or(cmp.Compare(x.DistanceKm, y.DistanceKm), cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Location, y.Location))
 	})
+	q := sequence{
+		quantity: p.Quantity, group: make([]int, len(p.Quantity)), value: make([]int64, len(p.Quantity)),
+		split: exact.SplitWhenNeeded, limits: policy.Limits{},
+	}
 	for _, i := range order {
-		if covers(p.Candidates[i].Available, p.Quantity) {
-			return Result{
-				Shares:   []Share{{Candidate: i, Quantity: slices.Clone(p.Quantity)}},
-				Missing:  make([]int64, len(p.Quantity)),
-				Complete: true,
-			}
-		}
+		q.places = append(q.places, place{available: p.Candidates[i].Available, units: exact.NoLimit, value: exact.NoLimit})
 	}
-	return greedy(p, order)
-}
-
-func covers(available, quantity []int64) bool {
-	for i, q := range quantity {
-		if available[i] < q {
-			return false
-		}
+	plan := q.plan()
+	r := Result{Missing: plan.Unfilled}
+	for _, s := range plan.Shares {
+		r.Shares = append(r.Shares, Share{Candidate: order[s.Location], Quantity: s.Quantity})
 	}
-	return true
-}
-
-func greedy(p Problem, order []int) Result {
-	missing := slices.Clone(p.Quantity)
-	whole := make([]bool, len(missing)) // some location has the whole line
-	for i, q := range p.Quantity {
-		for c := range p.Candidates {
-			whole[i] = whole[i] || p.Candidates[c].Available[i] >= q
-		}
-	}
-	var shares []Share
-	for _, c := range order {
-		var share []int64
-		for i, need := range missing {
-			take := min(need, p.Candidates[c].Available[i])
-			if take <= 0 || (whole[i] && take < need) {
-				continue
-			}
-			if share == nil {
-				share = make([]int64, len(missing))
-			}
-			share[i] = take
-			missing[i] -= take
-		}
-		if share != nil {
-			shares = append(shares, Share{Candidate: c, Quantity: share})
-		}
-	}
-	return Result{Shares: shares, Missing: missing}
+	r.Complete = len(r.Shares) == 1 && slices.Equal(r.Shares[0].Quantity, p.Quantity)
+	return r
 }

@@ -1,0 +1,136 @@
+package order
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/sourcing"
+)
+
+// Placement is one location's share of a sourcing plan.
+type Placement struct {
+	Location string
+	Lines    []LineQuantity
+	Service  string
+	Promise  Promise
+	Cost     int64
+	// Reserved are those of Lines that a reservation of this order holds at the location.
+	Reserved []LineQuantity
+	Decision Decision
+}
+
+// Plan is what sourcing makes of the unplaced units of an order.
+type Plan struct {
+	// Decisions say why, one for each set of lines that was decided together.
+	Decisions  []*sourcing.Decision
+	Placements []Placement
+	// Unplaced are the units no location gets.
+	Unplaced []LineQuantity
+	// Waiting says what happens to them.
+	Waiting Waiting
+	// Retry is when they are looked for again; zero: not by themselves.
+	Retry time.Time
+}
+
+// The actions of Waiting.
+const (
+	WaitBackorder = "backorder" // wait for stock, looked for again by themselves
+	WaitPreorder  = "preorder"  // wait for the first stock of a new article
+	WaitHold      = "hold"      // wait in a queue until somebody releases the order
+	WaitException = "exception" // wait for a person to decide
+	WaitCancel    = "cancel"    // do not wait
+)
+
+// Waiting says what units that no location has are waiting for.
+type Waiting struct {
+	Action string `json:"action"`
+	Queue  string `json:"queue,omitempty"` // of a hold or an exception
+	// ExpectedAt is when supply of all of it is due; zero: nothing is known.
+	ExpectedAt time.Time `json:"expected_at,omitzero"`
+	// CancelAt is when what still waits is cancelled; zero: never.
+	CancelAt time.Time `json:"cancel_at,omitzero"`
+}
+
+// Place gives the events that hand units to locations, say what becomes of what no
+// location can take, and set the timer that looks again.
+// Returns a *Refusal at the limit of fulfillments, and another error for a plan
+// that does not fit the order, which is the caller's fault.
+func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
+	if len(o.Fulfillments)+len(p.Placements) > MaxFulfillments {
+		return nil, refuse(CodeTooManyFulfills, "", "the order has %d fulfillments already", len(o.Fulfillments))
+	}
+	if err := o.checkPlan(p.Placements, p.Unplaced); err != nil {
+		return nil, err
+	}
+	var events []Event
+	for _, d := range p.Decisions {
+		events = append(events, Event{Type: EventSourced, Sourcing: d})
+	}
+	for i := range p.Placements {
+		events = append(events, o.created(&p.Placements[i], len(o.Fulfillments)+i+1, at))
+	}
+	return append(events, o.leave(&p)...), nil
+}
+
+func (o *Order) created(p *Placement, number int, at time.Time) Event {
+	f := &Fulfillment{
+		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service,
+		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, CreatedAt: at,
+	}
+	for _, q := range p.Lines {
+		fl := FulfillmentLine{Line: q.Line, Quantity: q.Quantity}
+		if l := o.Line(q.Line); l != nil {
+			fl.SKU = l.SKU
+		}
+		f.Lines = append(f.Lines, fl)
+	}
+	return Event{Type: EventFulfillmentCreated, Fulfillment: f, Reserved: p.Reserved, Decision: &p.Decision}
+}
+
+// leave says what becomes of units that no location gets.
+func (o *Order) leave(p *Plan) []Event {
+	if len(p.Unplaced) == 0 {
+		return nil
+	}
+	if p.Waiting.Action == WaitCancel {
+		return []Event{{Type: EventCancelled, Lines: p.Unplaced, Reason: "no location can fulfil it"}}
+	}
+	var events []Event
+	if waiting := o.newlyBackordered(p.Unplaced); len(waiting) > 0 {
+		events = append(events, Event{Type: EventBackordered, Lines: waiting})
+	}
+	w := p.Waiting
+	if o.Waiting != nil && !o.Waiting.CancelAt.IsZero() {
+		w.CancelAt = o.Waiting.CancelAt // looking again does not move the date
+	}
+	plain := w == Waiting{Action: WaitBackorder}
+	if (o.Waiting == nil && !plain) || (o.Waiting != nil && *o.Waiting != w) {
+		events = append(events, Event{Type: EventWaiting, Waiting: &w})
+	}
+	if !p.Retry.IsZero() || !o.RetryAt.IsZero() {
+		events = append(events, Event{Type: EventRetryScheduled, At: p.Retry})
+	}
+	return events
+}
+
+// Overdue gives the events that cancel what waits at its cancel date; none before it.
+func (o *Order) Overdue(now time.Time) []Event {
+	if o.Waiting == nil || o.Waiting.CancelAt.IsZero() || o.Waiting.CancelAt.After(now) {
+		return nil
+	}
+	if left := o.Unplaced(); len(left) > 0 {
+		return []Event{{Type: EventCancelled, Lines: left, Reason: "waited until its cancel date"}}
+	}
+	return nil
+}
+
+// newlyBackordered leaves out units that are backordered already.
+func (o *Order) newlyBackordered(backorder []LineQuantity) []LineQuantity {
+	var out []LineQuantity
+	for _, q := range backorder {
+		if l := o.Line(q.Line); l != nil && q.Quantity > l.Backordered {
+			out = append(out, LineQuantity{Line: q.Line, Quantity: q.Quantity - l.Backordered})
+		}
+	}
+	return out
+}
