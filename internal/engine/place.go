@@ -100,7 +100,7 @@ func (e *Engine) place(tx *Tx, s *sources, o *order.Order, held []heldUnits) (*p
 		promise, cost := e.promise(s.directory, o, location, sh.lines, tx.Now)
 		placements = append(placements, order.Placement{
 			Location: location, Lines: sh.lines, Reserved: sh.reserved, Service: o.Service, Promise: promise, Cost: cost,
-			Decision: order.Decision{Rule: sourcing.Rule, Candidates: len(s.locations), Excluded: o.Excluded, Reason: sh.reason},
+			Decision: order.Decision{Rule: "nearest-complete/1", Candidates: len(s.locations), Excluded: o.Excluded, Reason: sh.reason},
 		})
 	}
 	slices.SortFunc(placements, func(a, b order.Placement) int {
@@ -120,7 +120,7 @@ func (e *Engine) place(tx *Tx, s *sources, o *order.Order, held []heldUnits) (*p
 		retry = e.retryAt(o, p.backorder, tx.Now)
 	}
 	var err error
-	p.events, err = o.Place(placements, p.backorder, retry, tx.Now)
+	p.events, err = o.Place(order.Plan{Placements: placements, Unplaced: p.backorder, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: retry}, tx.Now)
 	return p, err
 }
 
