@@ -15,27 +15,33 @@ import (
 
 // New is the request to capture an order.
 type New struct {
-	Channel        string            `json:"channel"`
-	ExternalID     string            `json:"external_id,omitempty"`
-	PlacedAt       time.Time         `json:"placed_at,omitzero"` // default: now
-	Currency       string            `json:"currency,omitempty"` // default: the channel's
-	Method         Method            `json:"method,omitempty"`   // default: ship
-	Service        string            `json:"service,omitempty"`  // default: the channel's
-	PickupLocation string            `json:"pickup_location,omitempty"`
-	Customer       Customer          `json:"customer,omitzero"`
-	ShipTo         *network.Address  `json:"ship_to,omitempty"`
-	BillTo         *network.Address  `json:"bill_to,omitempty"`
-	Lines          []NewLine         `json:"lines"`
-	TaxIncluded    bool              `json:"tax_included,omitempty"`
-	Discount       int64             `json:"discount,omitempty"`
-	Shipping       int64             `json:"shipping,omitempty"`
-	ShippingTax    int64             `json:"shipping_tax,omitempty"`
-	Total          *int64            `json:"total,omitempty"` // checked when given
-	Tenders        []Tender          `json:"tenders,omitempty"`
-	ReservationID  string            `json:"reservation_id,omitempty"`
-	Shortage       string            `json:"shortage,omitempty"` // backorder, reject; default: the channel's
-	Attributes     map[string]string `json:"attributes,omitempty"`
-	Note           string            `json:"note,omitempty"`
+	Channel        string    `json:"channel"`
+	ExternalID     string    `json:"external_id,omitempty"`
+	PlacedAt       time.Time `json:"placed_at,omitzero"` // default: now
+	Currency       string    `json:"currency,omitempty"` // default: the channel's
+	Method         Method    `json:"method,omitempty"`   // default: ship
+	Service        string    `json:"service,omitempty"`  // default: the channel's
+	PickupLocation string    `json:"pickup_location,omitempty"`
+	// RequiredLocation is the only location that may fulfil, PreferredLocation the one that
+	// wins among plans of equal cost.
+	RequiredLocation  string `json:"required_location,omitempty"`
+	PreferredLocation string `json:"preferred_location,omitempty"`
+	// WantedBy is when the customer wants it; policies may price lateness against it.
+	WantedBy      time.Time         `json:"wanted_by,omitzero"`
+	Customer      Customer          `json:"customer,omitzero"`
+	ShipTo        *network.Address  `json:"ship_to,omitempty"`
+	BillTo        *network.Address  `json:"bill_to,omitempty"`
+	Lines         []NewLine         `json:"lines"`
+	TaxIncluded   bool              `json:"tax_included,omitempty"`
+	Discount      int64             `json:"discount,omitempty"`
+	Shipping      int64             `json:"shipping,omitempty"`
+	ShippingTax   int64             `json:"shipping_tax,omitempty"`
+	Total         *int64            `json:"total,omitempty"` // checked when given
+	Tenders       []Tender          `json:"tenders,omitempty"`
+	ReservationID string            `json:"reservation_id,omitempty"`
+	Shortage      string            `json:"shortage,omitempty"` // backorder, reject; default: the channel's
+	Attributes    map[string]string `json:"attributes,omitempty"`
+	Note          string            `json:"note,omitempty"`
 }
 
 // NewLine is a line of New.
@@ -62,10 +68,15 @@ func (n *New) Validate() error {
 	bad.Text("external_id", n.ExternalID, 200)
 	bad.Text("service", n.Service, 200)
 	bad.Text("pickup_location", n.PickupLocation, 200)
+	bad.Text("required_location", n.RequiredLocation, 200)
+	bad.Text("preferred_location", n.PreferredLocation, 200)
 	bad.Text("reservation_id", n.ReservationID, 200)
 	text(&bad, "note", n.Note, 4*MaxTextBytes)
 	if y := n.PlacedAt.UTC().Year(); !n.PlacedAt.IsZero() && (y < minYear || y > maxYear) {
 		bad.Add("placed_at", "out_of_range", "must be between the years %d and %d", minYear, maxYear)
+	}
+	if y := n.WantedBy.UTC().Year(); !n.WantedBy.IsZero() && (y < minYear || y > maxYear) {
+		bad.Add("wanted_by", "out_of_range", "must be between the years %d and %d", minYear, maxYear)
 	}
 	if n.Currency != "" && !money.ValidCurrency(n.Currency) {
 		bad.Add("currency", "unknown_currency", "%.60q is not an ISO 4217 code", n.Currency)
@@ -299,6 +310,7 @@ func (n *New) Capture(c Captured) Event {
 		ID: c.ID, Channel: n.Channel, ExternalID: n.ExternalID, Status: StatusOpen,
 		PlacedAt: n.PlacedAt.UTC(), CreatedAt: c.At, UpdatedAt: c.At,
 		Currency: n.Currency, Method: n.Method, Service: n.Service, PickupLocation: n.PickupLocation,
+		RequiredLocation: n.RequiredLocation, PreferredLocation: n.PreferredLocation, WantedBy: n.WantedBy,
 		Customer: n.Customer, ShipTo: n.ShipTo, BillTo: n.BillTo,
 		TaxIncluded: n.TaxIncluded, Discount: n.Discount, Shipping: n.Shipping, ShippingTax: n.ShippingTax,
 		Totals: n.totals(), Tenders: n.Tenders, Attributes: n.Attributes, Note: n.Note,
@@ -306,6 +318,9 @@ func (n *New) Capture(c Captured) Event {
 	}
 	if o.PlacedAt.IsZero() {
 		o.PlacedAt = c.At
+	}
+	if !o.WantedBy.IsZero() {
+		o.WantedBy = o.WantedBy.UTC()
 	}
 	o.Lines = make([]Line, len(n.Lines))
 	for i := range n.Lines {

@@ -46,6 +46,12 @@ func (n *New) Fingerprint() string {
 	for _, k := range slices.Sorted(maps.Keys(n.Attributes)) {
 		p.texts(k, n.Attributes[k])
 	}
+	// Fields of later versions count only when they are set, so that fingerprints in a
+	// store stay what they were.
+	if n.RequiredLocation != "" || n.PreferredLocation != "" || !n.WantedBy.IsZero() {
+		p.texts(n.RequiredLocation, n.PreferredLocation)
+		p.numbers(n.WantedBy.Unix())
+	}
 	sum := sha256.Sum256(p)
 	return hex.EncodeToString(sum[:16])
 }

@@ -143,13 +143,16 @@ type Order struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 
-	Currency       string           `json:"currency"`
-	Method         Method           `json:"method"`
-	Service        string           `json:"service,omitempty"`         // "carrier/service"
-	PickupLocation string           `json:"pickup_location,omitempty"` // method pickup
-	Customer       Customer         `json:"customer,omitzero"`
-	ShipTo         *network.Address `json:"ship_to,omitempty"`
-	BillTo         *network.Address `json:"bill_to,omitempty"`
+	Currency          string           `json:"currency"`
+	Method            Method           `json:"method"`
+	Service           string           `json:"service,omitempty"`            // "carrier/service"
+	PickupLocation    string           `json:"pickup_location,omitempty"`    // method pickup
+	RequiredLocation  string           `json:"required_location,omitempty"`  // the only one that may fulfil
+	PreferredLocation string           `json:"preferred_location,omitempty"` // wins among plans of equal cost
+	WantedBy          time.Time        `json:"wanted_by,omitzero"`           // when the customer wants it
+	Customer          Customer         `json:"customer,omitzero"`
+	ShipTo            *network.Address `json:"ship_to,omitempty"`
+	BillTo            *network.Address `json:"bill_to,omitempty"`
 
 	Lines       []Line   `json:"lines"`
 	TaxIncluded bool     `json:"tax_included,omitempty"`
