@@ -25,11 +25,17 @@ type Catalog struct {
 	// used counts, for each SKU that is a part of kits, how many.
 	usedMu sync.RWMutex
 	used   map[string]int
+	// styles lists, for each value of the attribute "style", the SKUs that have it, sorted.
+	stylesMu sync.RWMutex
+	styles   map[string][]string
 }
+
+// StyleAttribute is the attribute whose value the sizes of one article share.
+const StyleAttribute = "style"
 
 // New returns an empty catalog.
 func New() *Catalog {
-	c := &Catalog{seed: maphash.MakeSeed(), used: make(map[string]int)}
+	c := &Catalog{seed: maphash.MakeSeed(), used: make(map[string]int), styles: make(map[string][]string)}
 	for i := range c.shards {
 		c.shards[i].packed = make(map[string]string)
 	}
@@ -96,6 +102,42 @@ func (c *Catalog) Put(s *SKU) {
 	sh.packed[key(packed)] = packed
 	c.countParts(old, -1)
 	c.countParts(packed, +1)
+	c.restyle(s.SKU, styleOf(old), s.Attributes[StyleAttribute])
+}
+
+// styleOf is the style of a packed SKU, "" without one.
+func styleOf(packed string) string {
+	if packed == "" || packed[0]&hasAttributes == 0 {
+		return ""
+	}
+	s := unpack(packed)
+	return s.Attributes[StyleAttribute]
+}
+
+// restyle moves a SKU from one style to another.
+func (c *Catalog) restyle(sku, from, to string) {
+	if from == to {
+		return
+	}
+	c.stylesMu.Lock()
+	defer c.stylesMu.Unlock()
+	if from != "" {
+		rest := slices.DeleteFunc(slices.Clone(c.styles[from]), func(s string) bool { return s == sku })
+		if c.styles[from] = rest; len(rest) == 0 {
+			delete(c.styles, from)
+		}
+	}
+	if to != "" {
+		at, _ := slices.BinarySearch(c.styles[to], sku)
+		c.styles[strings.Clone(to)] = slices.Insert(slices.Clone(c.styles[to]), at, strings.Clone(sku))
+	}
+}
+
+// Siblings returns the SKUs whose attribute "style" has the value, sorted. Do not change it.
+func (c *Catalog) Siblings(style string) []string {
+	c.stylesMu.RLock()
+	defer c.stylesMu.RUnlock()
+	return c.styles[style]
 }
 
 // Delete removes a SKU and reports whether there was one.
@@ -110,6 +152,7 @@ func (c *Catalog) Delete(sku string) bool {
 	delete(sh.packed, sku)
 	c.count.Add(-1)
 	c.countParts(old, -1)
+	c.restyle(sku, styleOf(old), "")
 	return true
 }
 

@@ -56,6 +56,7 @@ var Edges = []Edge{
 	{"ship", FulfillmentPicked, FulfillmentPacked},
 	{"ready", FulfillmentOpen, FulfillmentReady}, {"ready", FulfillmentAccepted, FulfillmentReady},
 	{"ready", FulfillmentPicked, FulfillmentReady}, {"ready", FulfillmentPacked, FulfillmentReady},
+	{"ready", FulfillmentShipped, FulfillmentReady}, // it arrived at the pickup location it was shipped to
 	{"handover", FulfillmentReady, FulfillmentHandedOver},
 	{"deliver", FulfillmentShipped, FulfillmentDelivered},
 	{"cancel", FulfillmentOpen, FulfillmentCancelled}, {"cancel", FulfillmentAccepted, FulfillmentCancelled},
@@ -112,7 +113,7 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 	if f == nil {
 		return nil, refuse(CodeNoFulfillment, "", "the order has no fulfillment %q", fulfillmentID)
 	}
-	if !allowed(s.Command, f.Status) {
+	if !allowed(s.Command, f.Status) || (s.Command == "ready" && f.Via == "" && f.Status == FulfillmentShipped) {
 		return nil, refuse(CodeWrongState, "", "cannot %s a fulfillment that is %s", s.Command, f.Status)
 	}
 	if len(f.Parcels)+len(s.Parcels) > MaxParcels {
@@ -142,6 +143,12 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 	case "ship":
 		return f.ship(s, event)
 	case "ready":
+		if f.Via != "" {
+			if f.Status != FulfillmentShipped {
+				return nil, refuse(CodeWrongState, "", "a fulfillment that is shipped to %s becomes ready when it arrived there", f.Via)
+			}
+			return []Event{event(EventFulfillmentReady)}, nil
+		}
 		if f.Method != Pickup {
 			return nil, refuse(CodeWrongMethod, "", "only a fulfillment for pickup becomes ready; ship this one")
 		}
@@ -155,6 +162,9 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 		e.Lines = lines
 		return []Event{e}, nil
 	default: // deliver, the only other command with an edge
+		if f.Via != "" {
+			return nil, refuse(CodeWrongMethod, "", "report it ready once it arrived at %s; the customer collects it there", f.Via)
+		}
 		return []Event{event(EventFulfillmentDeliver)}, nil
 	}
 }

@@ -11,8 +11,13 @@ import (
 func TestEdgesArePublished(t *testing.T) {
 	t.Parallel()
 	seen := map[order.Edge]bool{}
-	for _, method := range []order.Method{order.Ship, order.Pickup} {
-		start := place(t, capture(t, newOrder(method, 2)), at("dc", lq("1", 2)))
+	via := at("dc", lq("1", 2))
+	via.Via = "shop"
+	for _, start := range []*order.Order{
+		place(t, capture(t, newOrder(order.Ship, 2)), at("dc", lq("1", 2))),
+		place(t, capture(t, newOrder(order.Pickup, 2)), at("dc", lq("1", 2))),
+		place(t, capture(t, newOrder(order.Pickup, 2)), via),
+	} {
 		walk(t, start, map[string]bool{}, func(command string, before, after *order.Order) {
 			from, to := before.Fulfillments[0].Status, after.Fulfillments[0].Status
 			if from != to {
@@ -40,7 +45,7 @@ func TestEdgesArePublished(t *testing.T) {
 func walk(t *testing.T, o *order.Order, visited map[string]bool, note func(string, *order.Order, *order.Order)) {
 	state := *o
 	state.Version, state.UpdatedAt = 0, noon
-	state.Fulfillments = []order.Fulfillment{{Status: o.Fulfillments[0].Status, Lines: o.Fulfillments[0].Lines}}
+	state.Fulfillments = []order.Fulfillment{{Status: o.Fulfillments[0].Status, Lines: o.Fulfillments[0].Lines, Via: o.Fulfillments[0].Via}}
 	key := toJSON(t, &state)
 	if visited[key] {
 		return

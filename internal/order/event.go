@@ -256,7 +256,9 @@ func (o *Order) applyLeft(f *Fulfillment, e *Event, at time.Time) {
 		l.Fulfilled += q.Quantity
 	}
 	f.Parcels = append(slices.Clip(f.Parcels), e.Parcels...)
-	f.ShippedAt = at
+	if len(e.Lines) > 0 {
+		f.ShippedAt = at
+	}
 	f.Status = f.settled(f.Status)
 	if e.Type == EventFulfillmentHandover && f.Status == FulfillmentShipped {
 		f.Status, f.DeliveredAt = FulfillmentHandedOver, at

@@ -223,14 +223,16 @@ type Parcel struct {
 
 // Fulfillment is the part of an order that one location ships or hands over.
 type Fulfillment struct {
-	ID       string            `json:"id"`
-	Location string            `json:"location"`
-	Method   Method            `json:"method"`
-	Service  string            `json:"service,omitempty"`
-	Status   FulfillmentStatus `json:"status"`
-	Lines    []FulfillmentLine `json:"lines"`
-	Parcels  []Parcel          `json:"parcels,omitempty"`
-	Promise  Promise           `json:"promise,omitzero"`
+	ID       string `json:"id"`
+	Location string `json:"location"`
+	Method   Method `json:"method"`
+	Service  string `json:"service,omitempty"`
+	// Via is the pickup location that it is shipped to; the customer collects it there.
+	Via     string            `json:"via,omitempty"`
+	Status  FulfillmentStatus `json:"status"`
+	Lines   []FulfillmentLine `json:"lines"`
+	Parcels []Parcel          `json:"parcels,omitempty"`
+	Promise Promise           `json:"promise,omitzero"`
 	// Cost is the expected cost of the shipment in minor units of the order's currency.
 	Cost        int64     `json:"cost,omitempty"`
 	CreatedAt   time.Time `json:"created_at"`

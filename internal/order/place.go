@@ -12,8 +12,10 @@ type Placement struct {
 	Location string
 	Lines    []LineQuantity
 	Service  string
-	Promise  Promise
-	Cost     int64
+	// Via is the pickup location that the placement's location ships to; "": it serves the customer itself.
+	Via     string
+	Promise Promise
+	Cost    int64
 	// Reserved are those of Lines that a reservation of this order holds at the location.
 	Reserved []LineQuantity
 	Decision Decision
@@ -74,8 +76,11 @@ func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
 
 func (o *Order) created(p *Placement, number int, at time.Time) Event {
 	f := &Fulfillment{
-		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service,
+		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service, Via: p.Via,
 		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, CreatedAt: at,
+	}
+	if p.Via != "" {
+		f.Method = Ship // to the pickup location
 	}
 	for _, q := range p.Lines {
 		fl := FulfillmentLine{Line: q.Line, Quantity: q.Quantity}
