@@ -19,12 +19,25 @@ type Split int
 const (
 	// SplitNever: a line ships whole from one location or stays unfilled whole.
 	SplitNever Split = iota
-	// SplitWhenNeeded: a line that some location could fill whole follows
-	// SplitNever; any other line may be split by units, and its missing units
-	// stay unfilled one by one.
+	// SplitWhenNeeded: a line that some location has whole (Available, whatever
+	// else limits its shipment) follows SplitNever; any other line may be split by
+	// units, and its missing units stay unfilled one by one.
 	SplitWhenNeeded
 	// SplitAlways: every line may be split by units.
 	SplitAlways
+)
+
+// Bounds of a problem, so that every sum fits an int64. Solve panics beyond them.
+const (
+	MaxLines     = 500
+	MaxLocations = 10_000
+	// MaxQuantity bounds the units of a line.
+	MaxQuantity = 1 << 30
+	// MaxLineAmount bounds, for each line, quantity times what one unit costs (either
+	// sign), is worth, weighs, or costs unfilled.
+	MaxLineAmount = int64(1) << 49
+	// MaxCharge bounds a shipment's own cost and a tariff's price, either sign.
+	MaxCharge = int64(1) << 44
 )
 
 // NoLimit is the value of a limit that does not bind. A limit of 0 admits nothing.
@@ -69,7 +82,8 @@ type Problem struct {
 	// MinShipmentValue is the least value of each shipment; 0: any.
 	MinShipmentValue int64
 	// MinRemainderValue is the least value of what stays unfilled, unless nothing
-	// does: a remainder below it may not be left over. 0: any.
+	// does: a remainder below it may not be left over. 0: any. Shipping nothing is
+	// always allowed, so every problem has a plan.
 	MinRemainderValue int64
 }
 
