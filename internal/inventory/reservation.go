@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -124,6 +125,33 @@ type Reservation struct {
 	OrderID   string            `json:"order_id,omitempty"` // once claimed
 	Reference string            `json:"reference,omitempty"`
 	Partial   bool              `json:"partial,omitempty"` // less than requested was accepted
+	// Offer, when not nil, is the promise that the stock is held for.
+	Offer *Offer `json:"offer,omitempty"`
+}
+
+// Offer is a promise that was confirmed: the order that claims the reservation
+// gets exactly these shipments and dates.
+type Offer struct {
+	Option         string `json:"option"` // id of the promise option
+	Method         string `json:"method"` // ship, pickup
+	Service        string `json:"service,omitempty"`
+	PickupLocation string `json:"pickup_location,omitempty"`
+	// PostalCode and Country are those of the destination it was made for.
+	PostalCode string          `json:"postal_code,omitempty"`
+	Country    string          `json:"country,omitempty"`
+	Shipments  []OfferShipment `json:"shipments"`
+	// Decision is why, as the sourcing decision is kept with orders.
+	Decision json.RawMessage `json:"decision,omitempty"`
+}
+
+// OfferShipment is what one location was planned to do.
+type OfferShipment struct {
+	Location  string    `json:"location"`
+	Service   string    `json:"service,omitempty"`
+	Via       string    `json:"via,omitempty"`
+	Cost      int64     `json:"cost,omitempty"` // the carrier's charge, minor units
+	ShipBy    time.Time `json:"ship_by,omitzero"`
+	DeliverBy time.Time `json:"deliver_by,omitzero"`
 }
 
 // ReservationEvent is one fact about a reservation.
