@@ -27,6 +27,7 @@ const (
 	EventFulfillmentHandover = "fulfillment.handed_over"
 	EventFulfillmentDeliver  = "fulfillment.delivered"
 	EventFulfillmentCancel   = "fulfillment.cancelled"
+	EventFulfillmentWithdraw = "fulfillment.withdrawn"
 )
 
 // EventTypes lists every type, for documentation and subscriptions.
@@ -34,7 +35,7 @@ var EventTypes = []string{
 	EventCaptured, EventBackordered, EventCancelled, EventRetryScheduled, EventSourced, EventWaiting,
 	EventFulfillmentCreated, EventFulfillmentAccepted, EventFulfillmentRejected, EventFulfillmentPicked,
 	EventFulfillmentPacked, EventFulfillmentShipped, EventFulfillmentReady, EventFulfillmentHandover,
-	EventFulfillmentDeliver, EventFulfillmentCancel,
+	EventFulfillmentDeliver, EventFulfillmentCancel, EventFulfillmentWithdraw,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -200,6 +201,9 @@ func (o *Order) applyFulfillment(f *Fulfillment, e *Event, at time.Time) error {
 		o.exclude(f.Location)
 	case EventFulfillmentCancel:
 		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Cancelled += q; l.Cancelled += q })
+	case EventFulfillmentWithdraw:
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Withdrawn += q })
+		o.Moves++
 	case EventFulfillmentPicked:
 		for _, q := range e.Lines {
 			fl, l := f.line(q.Line), o.Line(q.Line)
@@ -352,7 +356,7 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 				to = inventory.Adjustment
 			}
 			move(f.Location, q, q.Quantity, inventory.Allocated, to)
-		case EventFulfillmentCancel:
+		case EventFulfillmentCancel, EventFulfillmentWithdraw:
 			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Free)
 		case EventFulfillmentPicked:
 			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Picked)

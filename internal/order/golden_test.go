@@ -133,6 +133,9 @@ func TestPublishedShapes(t *testing.T) {
 	s.then(s.o.Decide("o1-1", order.Step{Command: "handover"}))
 	golden(t, "order_handed_over", s.o)
 
+	s.o = place(t, capture(t, newOrder(order.Ship, 1)), at("dc", lq("1", 1)))
+	s.then(s.o.Withdraw(func(f *order.Fulfillment) bool { return f.Location == "dc" }, "the location closed"), nil)
+
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]
 		if !told {

@@ -338,6 +338,35 @@ func (w *world) cancel(t *rapid.T) {
 	w.checkStatuses(before, "cancel", "")
 }
 
+// withdraw takes back what locations have not answered for: every such unit is open again, no other is touched.
+func (w *world) withdraw(t *rapid.T) {
+	w.t = t
+	before := w.o
+	location := rapid.SampledFrom([]string{"", "dc", "north"}).Draw(t, "from")
+	want := map[string]int64{}
+	for _, f := range before.Fulfillments {
+		for _, fl := range f.Lines {
+			if f.Status == order.FulfillmentOpen && (location == "" || f.Location == location) {
+				want[fl.Line] += fl.Quantity - fl.Picked
+			}
+		}
+	}
+	events := before.Withdraw(func(f *order.Fulfillment) bool { return location == "" || f.Location == location }, "decided again")
+	if len(events) > 0 {
+		w.commit(events)
+	}
+	for i, l := range w.o.Lines {
+		if got := l.Open() - before.Lines[i].Open(); got != want[l.ID] || l.Allocated != before.Lines[i].Allocated-want[l.ID] {
+			t.Fatalf("line %s: %d units open again, want %d", l.ID, got, want[l.ID])
+		}
+	}
+	for i, f := range w.o.Fulfillments {
+		if was := before.Fulfillments[i]; was.Status != order.FulfillmentOpen && toJSON(t, f) != toJSON(t, was) {
+			t.Fatalf("fulfillment %s was %s and changed", f.ID, was.Status)
+		}
+	}
+}
+
 // check is what must hold after every command, refused or not.
 func (w *world) check(t *rapid.T) {
 	w.t = t
@@ -447,7 +476,7 @@ func TestOrderKeepsItsInvariants(t *testing.T) {
 		w := newWorld(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"place": w.place, "misfit": w.misfit, "step": w.step, "step again": w.step, "step once more": w.step,
-			"cancel": w.cancel, "": w.check,
+			"cancel": w.cancel, "withdraw": w.withdraw, "": w.check,
 		})
 	})
 }

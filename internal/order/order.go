@@ -171,6 +171,8 @@ type Order struct {
 	Excluded []string `json:"excluded,omitempty"`
 	// Attempts counts how often units were given to locations.
 	Attempts int `json:"attempts"`
+	// Moves counts how often units were taken back from a location to decide again.
+	Moves int `json:"moves,omitempty"`
 	// RetryAt is when units that nobody has are looked for again.
 	RetryAt time.Time `json:"retry_at,omitzero"`
 	// Waiting says what units that no location has wait for; nil: for stock, or nothing waits.
@@ -197,7 +199,7 @@ const (
 )
 
 // FulfillmentLine counts the units of an order line in a fulfillment:
-// quantity ≥ picked ≥ packed ≥ shipped; rejected, short and cancelled units have left quantity.
+// quantity ≥ picked ≥ packed ≥ shipped; rejected, short, cancelled and withdrawn units have left quantity.
 type FulfillmentLine struct {
 	Line      string `json:"line"`
 	SKU       string `json:"sku"`
@@ -208,6 +210,7 @@ type FulfillmentLine struct {
 	Rejected  int64  `json:"rejected,omitempty"`
 	Short     int64  `json:"short,omitempty"`
 	Cancelled int64  `json:"cancelled,omitempty"`
+	Withdrawn int64  `json:"withdrawn,omitempty"` // decided again, before the location had accepted
 }
 
 // Parcel is one box with its label.
