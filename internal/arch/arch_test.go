@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"internal/money"},
 	{"internal/inventory", "internal/network", "internal/auth"},
 	{"internal/catalog", "internal/policy", "internal/sourcing/exact"},
-	{"internal/price"},
+	{"internal/price", "internal/plancase"},
 	{"internal/sourcing"},
 	{"internal/promise"},
 	{"internal/order"},
@@ -39,7 +39,7 @@ var layers = [][]string{
 // randomness, no files, no goroutines that outlive a call.
 var pure = []string{
 	"internal/problem", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
-	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/order", "internal/bulk", "internal/partner/importer",
+	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/order", "internal/bulk", "internal/partner/importer",
 }
 
 // impure are imports that a pure package must not have.
