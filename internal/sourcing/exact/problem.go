@@ -5,8 +5,13 @@
 // it prefers fewer shipments, then fewer unfilled units, then fewer lines with
 // unfilled units, then the lowest location indexes, compared in ascending order;
 // so callers that list locations in a fixed order get the same plan every time.
-// Beyond the sizes it can search whole, it says so: Result.Method names what was
-// done and Result.Bound is a proven lower bound on the cost.
+// Which lines a location ships is not a further tie-break: among plans equal in all that, the
+// order of lines decides.
+//
+// Orders of up to some fourteen lines are searched whole, whatever the number of
+// locations (maxWork and maxStates bound it; split lines count by their units). Beyond, it says so:
+// Result.Method names what was done and Result.Bound is a proven lower bound on
+// the cost.
 //
 // It does not know policies, carriers, stock or orders: the caller brings prices
 // and limits as numbers. A location makes at most one shipment per problem.
@@ -64,7 +69,9 @@ type Location struct {
 	MaxValue  int64   // minor units of the shipment, NoLimit: any
 }
 
-// Tariff is a carrier's charge by weight.
+// Tariff is a carrier's charge by weight, of any shape. Bounds of problems that are
+// too large to search whole rely on prices that do not fall as the weight rises,
+// and on a carrier that refuses a weight refusing every heavier one.
 type Tariff interface {
 	// Price returns the charge of one shipment in minor units; ok false: the
 	// carrier does not take it.

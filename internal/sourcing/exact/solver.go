@@ -14,6 +14,8 @@ const maxStates = 1 << 17
 type Solver struct {
 	frame  frame
 	search search
+	dual   dual
+	draft  draft
 }
 
 var solvers = sync.Pool{New: func() any { return new(Solver) }}
@@ -25,29 +27,76 @@ func Solve(p *Problem) Result {
 	return s.Solve(p)
 }
 
+// Methods of a Result.
+const (
+	// MethodExact: every plan was considered, or shown to be no better.
+	MethodExact = "exact"
+	// MethodDraft: locations were opened, closed and swapped while that saved money;
+	// the bound comes from linear programming duality.
+	MethodDraft = "local search, dual bound"
+)
+
+// plain is the number of combinations that are looked at without looking for
+// something to leave out first.
+const plain = 40_000
+
 // Solve returns the best plan. It panics when the problem breaks its contract.
 func (s *Solver) Solve(p *Problem) Result {
 	check(p)
-	s.frame.build(p)
-	defer func() { s.frame.p = nil }()
-	states, pairs := spaceSize(s.frame.items)
-	if states <= maxStates && pairs <= maxWork {
-		if r, _, ok := s.whole(); ok {
+	f := &s.frame
+	f.build(p)
+	defer func() { f.p = nil }()
+	states, pairs := spaceSize(f.items)
+	searchable := states <= maxStates && pairs <= maxWork
+	sp := &s.search.space
+	if searchable {
+		sp.build(f)
+	}
+	drafted := searchable && sp.keep && f.shipments() > plain
+	if drafted {
+		s.dual.build(f, sp)
+		s.draft.build(f, &s.dual)
+	}
+	low := -impossible
+	if searchable {
+		r, proven, ok := s.whole(drafted)
+		if ok {
 			return r
 		}
+		low = proven
 	}
-	panic("not yet")
+	if !drafted {
+		s.dual.build(f, nil)
+		s.draft.build(f, &s.dual)
+	}
+	r := s.draft.result()
+	r.Bound, r.Method = min(r.Cost, max(low, s.dual.bound)), MethodDraft
+	return r
 }
 
-// whole searches everything.
-func (s *Solver) whole() (r Result, low int64, ok bool) {
+// shipments counts what the candidates could ship, each alone.
+func (f *frame) shipments() int64 {
+	n, total := len(f.items), int64(0)
+	for c := range f.candidates {
+		ways := int64(1)
+		for _, a := range f.parts[c*n : c*n+n] {
+			ways *= int64(a) + 1
+		}
+		if total += ways; total > maxWork {
+			break
+		}
+	}
+	return total
+}
+
+// whole searches everything, beside candidates of which a draft shows that no better plan has them.
+func (s *Solver) whole(drafted bool) (r Result, low int64, ok bool) {
 	f := &s.frame
 	d := &s.search
 	d.f, d.work, d.most = f, 0, maxWork
-	d.space.build(f)
 	d.alive = resize(d.alive, len(f.candidates))
 	for c := range d.alive {
-		d.alive[c] = true
+		d.alive[c] = !drafted || s.dual.bound+s.dual.slack[c] <= s.draft.cost
 	}
 	plan, low, ok := d.run()
 	if !ok {
@@ -59,6 +108,6 @@ func (s *Solver) whole() (r Result, low int64, ok bool) {
 	}
 	r = w.result()
 	assert(r.Cost == plan.cost, "the plan costs %d, the search said %d", r.Cost, plan.cost)
-	r.Bound, r.Method = r.Cost, "exact"
+	r.Bound, r.Method = r.Cost, MethodExact
 	return r, r.Cost, true
 }
