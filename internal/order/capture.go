@@ -301,6 +301,9 @@ type Captured struct {
 	Fingerprint string
 	// Parts gives the components of a line's SKU when it is a kit, else nil.
 	Parts func(sku string) []inventory.Part
+	// Weigh, when not nil, says that kits are fulfilled by component: each becomes a
+	// line per component, its price divided in proportion to what Weigh says a unit is worth.
+	Weigh func(sku string) int64
 }
 
 // Capture turns a valid request, whose defaults are filled in, into the event
@@ -337,6 +340,9 @@ func (n *New) Capture(c Captured) Event {
 			ID: id, ExternalID: l.ExternalID, SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
 			UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax, Total: total, Parts: c.Parts(l.SKU),
 		}
+	}
+	if c.Weigh != nil {
+		explodeKits(o, c.Weigh)
 	}
 	return Event{Type: EventCaptured, Order: o}
 }

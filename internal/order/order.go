@@ -83,6 +83,8 @@ type Line struct {
 
 	// Parts are the components of one kit; empty when the SKU itself is stocked.
 	Parts []inventory.Part `json:"parts,omitempty"`
+	// Kit says which kit the line is a component of; nil: it was bought as it is.
+	Kit *KitRef `json:"kit,omitempty"`
 
 	Cancelled   int64 `json:"cancelled"`
 	Backordered int64 `json:"backordered"`
