@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/orderly-oms/orderly/internal/auth"
@@ -24,6 +25,7 @@ func orderRoutes() []Route {
 			Query: append([]Query{
 				{Name: "channel", Doc: "channel id"}, {Name: "external_id", Doc: "the channel's own id"}, {Name: "status", Doc: "order status"},
 				{Name: "customer", Doc: "customer id, or the e-mail address of a customer without one, in lower case"}, {Name: "sku", Doc: "orders with a line of this SKU"},
+				{Name: "queue", Doc: "orders whose units wait in this queue"},
 				{Name: "created_from", Doc: "RFC 3339, inclusive"}, {Name: "created_before", Doc: "RFC 3339, exclusive"},
 			}, pageQuery...),
 			Out: Page[order.Order]{}, Handle: (*Server).listOrders,
@@ -101,7 +103,7 @@ func (s *Server) listOrders(c *Call) error {
 	}
 	var terms []string
 	for _, t := range []struct{ parameter, value string }{
-		{"customer", c.query("customer")}, {"sku", c.query("sku")},
+		{"customer", c.query("customer")}, {"sku", c.query("sku")}, {"queue", c.query("queue")},
 	} {
 		if t.value != "" {
 			terms = append(terms, t.parameter+":"+t.value)
@@ -109,7 +111,7 @@ func (s *Server) listOrders(c *Call) error {
 	}
 	if len(terms) > 1 {
 		var bad problem.Invalid
-		bad.Add("customer", problem.Conflict, "search by one of customer and sku at a time")
+		bad.Add("customer", problem.Conflict, "search by one of customer, sku and queue at a time")
 		return bad.Err()
 	}
 	if len(terms) == 1 {
@@ -121,11 +123,29 @@ func (s *Server) listOrders(c *Call) error {
 	if q.CreatedBefore, err = c.instant("created_before"); err != nil {
 		return err
 	}
+	if queue := c.query("queue"); queue != "" {
+		return s.listQueue(c, q, queue, limit)
+	}
 	return s.list(c, q, limit)
+}
+
+// listQueue is list for the orders that still wait in the queue: the index also has those that left it.
+func (s *Server) listQueue(c *Call, q store.Query, queue string, limit int) error {
+	return s.listWhere(c, q, limit, func(body []byte) bool {
+		var o struct {
+			Waiting *order.Waiting `json:"waiting"`
+		}
+		return json.Unmarshal(body, &o) == nil && o.Waiting != nil && o.Waiting.Queue == queue
+	})
 }
 
 // list answers a page of records. The query asks for one more than the page holds.
 func (s *Server) list(c *Call, q store.Query, limit int) error {
+	return s.listWhere(c, q, limit, nil)
+}
+
+// listWhere leaves out what keep (nil: nothing) does not want; pages may then be shorter than the limit.
+func (s *Server) listWhere(c *Call, q store.Query, limit int, keep func(body []byte) bool) error {
 	ctx, cancel := c.Context()
 	defer cancel()
 	records, err := s.engine.Store().Find(ctx, q)
@@ -138,10 +158,15 @@ func (s *Server) list(c *Call, q store.Query, limit int) error {
 		next = records[limit-1].ID
 	}
 	out := append(c.scratch.out[:0], `{"items":[`...)
+	first := true
 	for i := range records {
-		if i > 0 {
+		if keep != nil && !keep(records[i].Body) {
+			continue
+		}
+		if !first {
 			out = append(out, ',')
 		}
+		first = false
 		out = append(out, records[i].Body...)
 	}
 	out = append(out, ']')
