@@ -34,6 +34,7 @@ type Main struct {
 type commands struct {
 	Demo      demoCommand      `cmd:"" help:"Run a synthetic retailer with its partners and shoppers."`
 	Serve     serveCommand     `cmd:"" help:"Run a node."`
+	Plan      planCommand      `cmd:"" help:"Plan cases from standard input, without a store; exit code 1 when a line was no case."`
 	Import    importCommand    `cmd:"" help:"Load reference data, stock, or orders of another platform from files."`
 	Export    exportCommand    `cmd:"" help:"Write reference data, stock or orders as files."`
 	Key       keyCommand       `cmd:"" help:"Make, list and revoke API keys."`
