@@ -199,7 +199,7 @@ func (f *orderFolder) end(r *store.Record) {
 	f.checkLiveness(o, r)
 }
 
-// hold notes what the order's fulfillments have of each position.
+// hold notes what the order's fulfillments have of each position, stock and capacity.
 func (f *orderFolder) hold(o *order.Order) {
 	for i := range o.Fulfillments {
 		u := &o.Fulfillments[i]
@@ -222,6 +222,9 @@ func (f *orderFolder) hold(o *order.Order) {
 				w.Allocated += allocated * p.Quantity
 				w.Picked += picked * p.Quantity
 			}
+		}
+		for _, use := range o.HeldCapacity(u) {
+			f.stock.at(inventory.PositionKey{SKU: use.Slot, Location: u.Location}).wanted.Allocated += use.Quantity
 		}
 	}
 }

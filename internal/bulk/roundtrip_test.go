@@ -101,7 +101,11 @@ func someLocation(t *rapid.T) network.Location {
 			Region: draw(t, anyText), PostalCode: draw(t, anyText), Country: "DE", Phone: "+49 30 1", Email: oneOf(t, "", "-a@b.example"), Zone: draw(t, anyText),
 		},
 		TimeZone: "Europe/Berlin", Capabilities: oneOf(t, nil, []network.Capability{"ship", "pickup"}),
-		Capacity:          network.Capacity{OrdersPerDay: maybe(t, rapid.Int64Range(0, 9)), OrdersPerHour: maybe(t, rapid.Int64Range(0, 9))},
+		Capacity: network.Capacity{
+			OrdersPerDay: maybe(t, rapid.Int64Range(0, 9)), OrdersPerHour: maybe(t, rapid.Int64Range(0, 9)),
+			UnitsPerDay: maybe(t, rapid.Int64Range(0, 9)), UnitsPerHour: maybe(t, rapid.Int64Range(0, 9)),
+			ValuePerDay: maybe(t, rapid.Int64Range(0, 9)), ValuePerHour: maybe(t, rapid.Int64Range(0, 9)),
+		},
 		ProcessingMinutes: draw(t, rapid.Int64Range(0, 99)), Priority: draw(t, rapid.Int64Range(-9, 9)), Tags: someIDs(t), Status: oneOf(t, "", network.Active, network.Suspended),
 	}
 	if !l.IsActive() {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/money"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
@@ -72,6 +73,9 @@ func (s *SKU) IsKit() bool { return len(s.Components) > 0 }
 func (s *SKU) Validate() error {
 	var v problem.Invalid
 	v.ID("sku", s.SKU)
+	if inventory.IsCapacity(s.SKU) {
+		v.Add("sku", problem.Malformed, "must not begin with %q, which names capacity", inventory.CapacityPrefix)
+	}
 	v.Text("name", s.Name, MaxNameBytes)
 	if s.GTIN != "" && !ValidGTIN(s.GTIN) {
 		v.Add("gtin", problem.Malformed, "must be 8, 12, 13 or 14 digits with a right check digit")

@@ -159,7 +159,7 @@ func (e *Engine) counted(c *Count) (items []CountedItem, stocked map[string]int)
 	}
 	items = c.Items[:len(c.Items):len(c.Items)]
 	e.Book().EachAll(func(p inventory.Position) bool {
-		if _, ok := stocked[p.Location]; ok && p.OnHand > 0 {
+		if _, ok := stocked[p.Location]; ok && p.OnHand > 0 && !inventory.IsCapacity(p.SKU) {
 			stocked[p.Location]++
 			if c.Complete && !listed[p.Key()] {
 				items = append(items, CountedItem{SKU: p.SKU, Location: p.Location})

@@ -88,6 +88,9 @@ func records[T any](ctx context.Context, s store.Reader, kind store.Kind, t *bul
 func exportStock(ctx context.Context, s store.Reader, f bulk.Format, w io.Writer) error {
 	var rows []bulk.Stock
 	_, err := s.Scan(ctx, nil, func(p inventory.Position) error {
+		if inventory.IsCapacity(p.SKU) {
+			return nil
+		}
 		rows = append(rows, bulk.Stock{SKU: p.SKU, Location: p.Location, OnHand: p.OnHand, AsOf: p.AsOf})
 		return nil
 	}, nil)

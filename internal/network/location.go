@@ -40,7 +40,8 @@ const (
 	MaxNameBytes         = 500
 	MaxTags              = 100
 	MaxCutoffs           = 100
-	MaxCapacity          = 1_000_000_000 // orders
+	MaxCapacity          = 1_000_000_000  // orders or units in a day or an hour
+	MaxCapacityValue     = int64(1) << 50 // minor units in a day or an hour
 	MaxProcessingMinutes = 90 * minutesPerDay
 	MaxPriority          = 1_000_000
 )
@@ -52,10 +53,37 @@ type Cutoff struct {
 	Time    Clock  `json:"time"`
 }
 
-// Capacity is how many orders a location takes. Nil: no limit; 0: none.
+// Capacity is how much work a location takes in each day and hour of its own
+// wall clock. Nil: no limit; 0: none. What a fulfillment takes is counted when the
+// location is given it, and given back with the units that do not leave the location.
 type Capacity struct {
-	OrdersPerDay  *int64 `json:"orders_per_day,omitempty"`
+	OrdersPerDay  *int64 `json:"orders_per_day,omitempty"` // fulfillments
 	OrdersPerHour *int64 `json:"orders_per_hour,omitempty"`
+	UnitsPerDay   *int64 `json:"units_per_day,omitempty"` // of order lines; a kit is one
+	UnitsPerHour  *int64 `json:"units_per_hour,omitempty"`
+	// Value is in minor units of the order's currency, whichever it is: a location
+	// that limits it should serve channels of one currency.
+	ValuePerDay  *int64 `json:"value_per_day,omitempty"`
+	ValuePerHour *int64 `json:"value_per_hour,omitempty"`
+}
+
+// IsLimited reports whether any limit is set.
+func (c *Capacity) IsLimited() bool { return *c != Capacity{} }
+
+func (c *Capacity) check(v *problem.Invalid) {
+	for _, limit := range []struct {
+		pointer string
+		value   *int64
+		most    int64
+	}{
+		{"capacity.orders_per_day", c.OrdersPerDay, MaxCapacity}, {"capacity.orders_per_hour", c.OrdersPerHour, MaxCapacity},
+		{"capacity.units_per_day", c.UnitsPerDay, MaxCapacity}, {"capacity.units_per_hour", c.UnitsPerHour, MaxCapacity},
+		{"capacity.value_per_day", c.ValuePerDay, MaxCapacityValue}, {"capacity.value_per_hour", c.ValuePerHour, MaxCapacityValue},
+	} {
+		if limit.value != nil {
+			v.Range(limit.pointer, *limit.value, 0, limit.most)
+		}
+	}
 }
 
 // Location is anything that can fulfil.
@@ -103,14 +131,7 @@ func (l *Location) Validate() error {
 	}
 	l.checkCutoffs(&v)
 	checkCapabilities(&v, "capabilities", l.Capabilities)
-	for _, c := range []struct {
-		pointer string
-		limit   *int64
-	}{{"capacity.orders_per_day", l.Capacity.OrdersPerDay}, {"capacity.orders_per_hour", l.Capacity.OrdersPerHour}} {
-		if c.limit != nil {
-			v.Range(c.pointer, *c.limit, 0, MaxCapacity)
-		}
-	}
+	l.Capacity.check(&v)
 	v.Range("processing_minutes", l.ProcessingMinutes, 0, MaxProcessingMinutes)
 	v.Range("priority", l.Priority, -MaxPriority, MaxPriority)
 	v.IDs("tags", l.Tags, MaxTags)

@@ -31,7 +31,7 @@ func pointers(err error) string {
 func TestLocationNamesEveryBadField(t *testing.T) {
 	t.Parallel()
 	const document = `{"id":"","type":"shop","address":{"country":"de","email":"x","latitude":91,"longitude":-181},
-		"time_zone":"Local","capabilities":["ship","ship","fly"],"capacity":{"orders_per_day":-1},"processing_minutes":-1,
+		"time_zone":"Local","capabilities":["ship","ship","fly"],"capacity":{"orders_per_day":-1,"units_per_hour":1000000001,"value_per_day":1125899906842625,"value_per_hour":1125899906842624},"processing_minutes":-1,
 		"cutoffs":[{"time":"25:00"},{"time":"12:00"}],"tags":["a","a"],"status":"closed","suspended_reason":"fire",
 		"calendar":{"hours":{"monday":[{"opens":"9:00","closes":"12:00"},{"opens":"13:00","closes":"12:00"}],
 		"tuesday":[{"opens":"09:00","closes":"12:00"},{"opens":"11:00","closes":"13:00"}]},
@@ -44,7 +44,7 @@ func TestLocationNamesEveryBadField(t *testing.T) {
 		"time_zone:unknown calendar.hours.monday[0].opens:malformed calendar.hours.monday[1]:out_of_range calendar.hours.tuesday[1]:conflict " +
 		"calendar.exceptions[0].date:malformed calendar.exceptions[1].hours:conflict calendar.exceptions[2].date:duplicate " +
 		"calendar.exceptions[3].date:required calendar.exceptions[3].hours:conflict " +
-		"cutoffs[0].time:malformed cutoffs[1].service:duplicate capabilities[1]:duplicate capacity.orders_per_day:out_of_range " +
+		"cutoffs[0].time:malformed cutoffs[1].service:duplicate capabilities[1]:duplicate capacity.orders_per_day:out_of_range capacity.units_per_hour:out_of_range capacity.value_per_day:out_of_range " +
 		"processing_minutes:out_of_range tags[1]:duplicate status:unknown suspended_reason:conflict"
 	if got := pointers(l.Validate()); got != want {
 		t.Errorf("bad fields\n got %s\nwant %s", got, want)

@@ -320,8 +320,8 @@ func (o *Order) check() error {
 	return nil
 }
 
-// Movements returns the stock movements that an event means. o is the order
-// after the event; only its lines' parts and its fulfillments' locations are read.
+// Movements returns the movements of stock and of capacity that an event means. o is
+// the order after the event's command.
 func Movements(o *Order, e *Event) []inventory.Movement {
 	var out []inventory.Movement
 	move := func(location string, q LineQuantity, n int64, from, to inventory.Account) {
@@ -342,7 +342,7 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 			move(e.Fulfillment.Location, LineQuantity{Line: fl.Line}, held, inventory.Reserved, inventory.Allocated)
 			move(e.Fulfillment.Location, LineQuantity{Line: fl.Line}, fl.Quantity-held, inventory.Free, inventory.Allocated)
 		}
-		return out
+		return capacityMovements(out, o, e)
 	}
 	f := o.Fulfillment(e.FulfillmentID)
 	if f == nil {
@@ -365,5 +365,5 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 			move(f.Location, q, q.Quantity, inventory.Picked, inventory.Shipped)
 		}
 	}
-	return out
+	return capacityMovements(out, o, e)
 }

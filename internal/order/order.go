@@ -239,12 +239,14 @@ type Fulfillment struct {
 	Parcels []Parcel          `json:"parcels,omitempty"`
 	Promise Promise           `json:"promise,omitzero"`
 	// Cost is the expected cost of the shipment in minor units of the order's currency.
-	Cost        int64     `json:"cost,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
-	AcceptedAt  time.Time `json:"accepted_at,omitzero"`
-	ShippedAt   time.Time `json:"shipped_at,omitzero"`
-	DeliveredAt time.Time `json:"delivered_at,omitzero"`
-	Reason      string    `json:"reason,omitempty"` // of the last rejection, short pick or cancellation
+	Cost int64 `json:"cost,omitempty"`
+	// Capacity is what it took of the location's capacity when it was created; see HeldCapacity.
+	Capacity    []CapacityUse `json:"capacity,omitempty"`
+	CreatedAt   time.Time     `json:"created_at"`
+	AcceptedAt  time.Time     `json:"accepted_at,omitzero"`
+	ShippedAt   time.Time     `json:"shipped_at,omitzero"`
+	DeliveredAt time.Time     `json:"delivered_at,omitzero"`
+	Reason      string        `json:"reason,omitempty"` // of the last rejection, short pick or cancellation
 }
 
 // LineQuantity is a number of units of an order line.

@@ -18,6 +18,8 @@ type Placement struct {
 	Cost    int64
 	// Reserved are those of Lines that a reservation of this order holds at the location.
 	Reserved []LineQuantity
+	// Capacity is what the lines take of the location's limited capacity.
+	Capacity []CapacityUse
 	Decision Decision
 }
 
@@ -77,7 +79,7 @@ func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
 func (o *Order) created(p *Placement, number int, at time.Time) Event {
 	f := &Fulfillment{
 		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service, Via: p.Via,
-		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, CreatedAt: at,
+		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, Capacity: p.Capacity, CreatedAt: at,
 	}
 	if p.Via != "" {
 		f.Method = Ship // to the pickup location

@@ -39,6 +39,9 @@ func (o *Order) checkPlan(placements []Placement, backorder []LineQuantity) erro
 		if err := p.checkReserved(); err != nil {
 			return err
 		}
+		if err := o.checkCapacity(p); err != nil {
+			return err
+		}
 	}
 	return take("backorders", backorder)
 }
