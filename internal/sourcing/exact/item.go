@@ -133,12 +133,20 @@ func (f *frame) joinGroup(i int) {
 
 func (f *frame) makeCandidates() {
 	n := len(f.items)
+	plain := n == len(f.p.Lines) // each line is an item,
+	for i := range f.items {
+		plain = plain && f.items[i].whole // and each item a whole line
+	}
 	for s := range f.p.Locations {
 		l := &f.p.Locations[s]
 		from := len(f.unit)
 		f.unit = grow(f.unit, n)
 		f.parts = grow(f.parts, n)
-		if !f.row(l, f.unit[from:], f.parts[from:]) {
+		row := f.row
+		if plain {
+			row = f.plainRow
+		}
+		if !row(l, f.unit[from:], f.parts[from:]) {
 			f.unit, f.parts = f.unit[:from], f.parts[:from]
 			continue
 		}
@@ -177,6 +185,29 @@ func (f *frame) row(l *Location, unit []int64, parts []int32) bool {
 		}
 	}
 	return false
+}
+
+// plainRow does the same when the items are the lines and whole, without a branch
+// on what is in stock.
+func (f *frame) plainRow(l *Location, unit []int64, parts []int32) bool {
+	lines := f.p.Lines[:len(parts)]
+	available, each := l.Available[:len(parts)], l.Unit[:len(parts)]
+	unit = unit[:len(parts)]
+	some := int32(0)
+	for i := range lines {
+		quantity := lines[i].Quantity
+		has := int32(0)
+		if available[i] >= quantity {
+			has = 1
+		}
+		parts[i] = has
+		some |= has
+		if !within(quantity, each[i]) {
+			panic("exact: the cost of a line's units at a location is beyond its bound")
+		}
+		unit[i] = each[i] * quantity
+	}
+	return some != 0
 }
 
 // grow lengthens s by n entries of any value.

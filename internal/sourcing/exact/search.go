@@ -106,18 +106,26 @@ func (s *search) run() (plan outcome, low int64, ok bool) {
 // findBest finds the cheapest single shipment of each state.
 func (s *search) findBest() bool {
 	s.bestCost, s.bestBy = resize(s.bestCost, s.size), resize(s.bestBy, s.size)
+	dense, ceiling := s.binary && len(s.f.items) <= maxDense, never
+	if dense {
+		ceiling = lacking / 2
+	}
 	for v := range s.bestCost {
-		s.bestCost[v], s.bestBy[v] = never, -1
+		s.bestCost[v], s.bestBy[v] = ceiling, -1
 	}
 	for c := range s.f.candidates {
 		if !s.alive[c] || s.single[c] {
+			continue
+		}
+		prices := s.price(s.f.p, s.f.candidates[c].tariff)
+		if at := &s.f.candidates[c]; dense && at.units < 0 && at.value < 0 {
+			s.offerDense(c, prices)
 			continue
 		}
 		states, costs := s.list(s.f, c)
 		if s.work += int64(len(states)); s.work > s.most {
 			return false
 		}
-		prices := s.price(s.f.p, s.f.candidates[c].tariff)
 		if at := &s.f.candidates[c]; at.units >= 0 || at.value >= 0 {
 			s.offerLimited(c, states, costs, prices)
 			continue
@@ -135,6 +143,37 @@ func (s *search) findBest() bool {
 		}
 	}
 	return true
+}
+
+// maxDense is up to how many items every state is priced for a location, whether
+// it has the items or not: that is faster than asking, because nothing about stock is
+// predictable to a processor. What is lacking costs so much that it never wins: the
+// real cost of so few items is below 2^53, and the sum below 2^60.
+const (
+	maxDense = 6
+	lacking  = int64(1) << 56
+)
+
+func (s *search) offerDense(c int, prices []int64) {
+	n := len(s.f.items)
+	unit, parts := s.f.unit[c*n:c*n+n], s.f.parts[c*n:c*n+n]
+	costs := s.listCost[:s.size]
+	costs[0] = s.f.candidates[c].shipment
+	for i, a := range parts {
+		cost := unit[i] + int64(1-a)*lacking
+		half := 1 << i
+		from, to := costs[:half], costs[half:2*half]
+		for j := range from {
+			to[j] = from[j] + cost
+		}
+	}
+	best := s.bestCost[:len(costs)]
+	prices = prices[:len(costs)]
+	for v, cost := range costs {
+		if cost += prices[v]; cost < best[v] {
+			best[v], s.bestBy[v] = cost, int32(c)
+		}
+	}
 }
 
 func (s *search) offerLimited(c int, states []int32, costs, prices []int64) {

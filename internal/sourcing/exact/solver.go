@@ -52,7 +52,7 @@ func (s *Solver) Solve(p *Problem) Result {
 	if searchable {
 		sp.build(f)
 	}
-	drafted := searchable && sp.keep && f.shipments() > plain
+	drafted := searchable && sp.keep && states*int64(len(f.candidates)) > plain && f.shipments() > plain
 	if drafted {
 		s.dual.build(f, sp)
 		s.draft.build(f, &s.dual)
