@@ -26,12 +26,20 @@ type benchCommand struct {
 	Requests  int64         `help:"End after so many operations (lifecycle: orders), if that is sooner; 0: no such limit." default:"0"`
 	Positions int           `help:"Positions to work on; 0: availability 1000000, inventory 100000, capture and lifecycle 50000." default:"0"`
 	Profile   string        `help:"Loopback address on which the started server offers runtime profiles; empty: off." placeholder:"HOST:PORT"`
+	Seed      uint64        `help:"What the random problems of plan are made from." default:"1"`
 	JSON      bool          `help:"Print the report on one line."`
 }
 
 // Run measures and prints the report as JSON. It writes orders and stock with ids
 // that begin with "bench" into the store it measures, and leaves them there.
 func (c *benchCommand) Run(ctx context.Context, m *Main) error {
+	if c.Kind == bench.Plan {
+		report, err := bench.Planning(ctx, bench.PlanOptions{Seed: c.Seed, Duration: c.Duration})
+		if err != nil {
+			return err
+		}
+		return c.print(m, report)
+	}
 	if c.Target != "" && (c.Data != "" || c.Database != "") {
 		return errors.New("--target measures a server that runs; --data and --database start one: give either")
 	}
@@ -68,6 +76,10 @@ func (c *benchCommand) Run(ctx context.Context, m *Main) error {
 	case c.Target == "":
 		report.Store = "sqlite"
 	}
+	return c.print(m, report)
+}
+
+func (c *benchCommand) print(m *Main, report any) error {
 	out := json.NewEncoder(m.Stdout)
 	if !c.JSON {
 		out.SetIndent("", "  ")

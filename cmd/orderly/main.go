@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,7 +39,7 @@ type commands struct {
 	Import    importCommand    `cmd:"" help:"Load reference data, stock, or orders of another platform from files."`
 	Export    exportCommand    `cmd:"" help:"Write reference data, stock or orders as files."`
 	Key       keyCommand       `cmd:"" help:"Make, list and revoke API keys."`
-	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server."`
+	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server, or of planning."`
 	BenchBare benchBareCommand `cmd:"" hidden:""`
 	Verify    verifyCommand    `cmd:"" help:"Audit a store, also beside a running server; exit code 1 on a violation."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
@@ -70,7 +71,7 @@ func (m *Main) Run(ctx context.Context, args []string) int {
 		kong.Configuration(kong.JSON, "/etc/orderly.json"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(m),
-		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "tables": strings.Join(intake.Tables(), ", "), "kinds": fmt.Sprint(bench.Kinds)},
+		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "tables": strings.Join(intake.Tables(), ", "), "kinds": fmt.Sprint(append(slices.Clone(bench.Kinds), bench.Plan)) + " (plan: in this process, without a server)"},
 	)
 	if err != nil {
 		fmt.Fprintln(m.Stderr, "orderly:", err)

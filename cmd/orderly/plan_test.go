@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/orderly-oms/orderly/internal/bench"
 )
 
 // plans runs the command on input.
@@ -99,5 +101,18 @@ func TestPlanEndsWhenItCannotWrite(t *testing.T) {
 	m := &Main{Stdin: strings.NewReader(strings.Repeat(planInput("x", 1)+"\n", 1000)), Stdout: broken{}, Stderr: &log}
 	if code := m.Run(t.Context(), []string{"plan"}); code != 1 || !strings.Contains(log.String(), os.ErrClosed.Error()) {
 		t.Errorf("exit code %d: %s", code, log.String())
+	}
+}
+
+func TestBenchPlanNeedsNoServer(t *testing.T) {
+	t.Parallel()
+	var out, log bytes.Buffer
+	m := &Main{Stdout: &out, Stderr: &log}
+	if code := m.Run(t.Context(), []string{"bench", "plan", "--duration", "1ms", "--seed", "3", "--json"}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, log.String())
+	}
+	var r bench.PlanReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Kind != bench.Plan || r.Seed != 3 || len(r.Shapes) == 0 {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
