@@ -98,6 +98,7 @@ var plants = []struct {
 	{"record ahead of its log", []int{34}, []string{`UPDATE records SET version = version + 1 WHERE id = ` + orderID("A")}},
 	{"order lost", []int{34}, []string{`DELETE FROM records WHERE id = ` + orderID("A")}},
 	{"record from nowhere", []int{34}, []string{`INSERT INTO records SELECT 99999, version, NULL, created_at, kind, 'zzz', state, channel, 'zzz', '', body FROM records WHERE id = ` + orderID("A")}},
+	{"stock moved as capacity", []int{34}, []string{`UPDATE log SET kind = 'capacity' WHERE kind = 'stock' AND seq = (SELECT max(seq) FROM log WHERE kind = 'stock')`}},
 	{"filed under another state", []int{34}, []string{`UPDATE records SET state = 'open' WHERE id = ` + orderID("A")}},
 	{"gap in the log", []int{37}, []string{`UPDATE log SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM log)`}},
 	{"gap in a stream", []int{37}, []string{`UPDATE log SET version = 3 WHERE kind = 'sku' AND id = 'S3' AND version = 2`, `UPDATE records SET version = 3 WHERE kind = 'sku' AND id = 'S3'`}},

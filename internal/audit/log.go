@@ -123,19 +123,32 @@ func (a *auditor) checkTrail(c *store.Commit) {
 	a.trail.add("log row %d/%d (%s %s version %d) has no %s", c.Stream.Bucket, c.Seq, c.Stream.Kind, c.Stream.ID, c.Version, missing)
 }
 
-// checkFeed checks movements that events do not name: feeds of stock move units
-// between the shelf and outside, and nothing else but orders and reservations moves any.
+// isFeed reports a movement between the shelf and outside by a feed of stock, or one between free
+// and outside of the location's own capacity.
+func isFeed(c *store.Commit, m *inventory.Movement) bool {
+	outside := m.From
+	if outside == inventory.Free {
+		outside = m.To
+	} else if m.To != inventory.Free {
+		return false
+	}
+	switch c.Stream.Kind {
+	case engine.KindStock:
+		return !inventory.IsCapacity(m.SKU) && (outside == inventory.Adjustment || outside == inventory.Supplier)
+	case engine.KindCapacity:
+		return inventory.IsCapacity(m.SKU) && outside == inventory.Supplier && m.Location == c.Stream.ID
+	}
+	return false
+}
+
+// checkFeed checks movements that events do not name: feeds of stock and the opening of
+// capacity; nothing else but orders and reservations moves any units.
 func (a *auditor) checkFeed(c *store.Commit) {
 	if c.Stream.Kind == engine.KindOrder || c.Stream.Kind == engine.KindReservation {
 		return // compared with their events
 	}
 	for _, m := range c.Movements {
-		outside := m.From
-		if outside == inventory.Free {
-			outside = m.To
-		}
-		feed := c.Stream.Kind == engine.KindStock && (m.From == inventory.Free || m.To == inventory.Free)
-		if !feed || outside != inventory.Adjustment && outside != inventory.Supplier {
+		if !isFeed(c, &m) {
 			a.atomicity.add("log row %d/%d of %s %s moves %d %s at %s from %s to %s, which such a row cannot",
 				c.Stream.Bucket, c.Seq, c.Stream.Kind, c.Stream.ID, m.Quantity, m.SKU, m.Location, m.From, m.To)
 			return

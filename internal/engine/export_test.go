@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -43,3 +44,52 @@ func (e *Engine) FireTimersInOrder(ctx context.Context) {
 		}
 	}
 }
+
+// CaptureAt takes an order whose units all go to one location, if its capacity admits them or
+// beyond says that they go there all the same; else it is refused with CodeOutOfStock.
+func (e *Engine) CaptureAt(ctx context.Context, n *order.New, location string, beyond bool) (*Reply, error) {
+	if err := n.Validate(); err != nil {
+		return nil, err
+	}
+	n.Currency, n.Method = "EUR", order.Ship
+	id := e.idWithHash(hashByte(n.Channel, n.ExternalID))
+	c := &Command{Stream: e.OrderKey(id), Actor: "test", Unique: &Unique{Kind: KindOrder, Channel: n.Channel, ExternalID: n.ExternalID}}
+	c.Decide = func(tx *Tx) (*Reply, error) {
+		start := n.Capture(order.Captured{ID: id, At: tx.Now, Fingerprint: n.Fingerprint(), Parts: e.Parts})
+		o, err := order.Fold(nil, []order.Event{start}, 1, tx.Now)
+		if err != nil {
+			return nil, err
+		}
+		l, _ := e.Directory().Location(location)
+		lines := o.Unplaced()
+		orders, units, value := e.capacityLeft(tx.Book(), l, tx.Now)
+		for m, left := range map[order.Measure]int64{order.MeasureOrders: orders, order.MeasureUnits: units, order.MeasureValue: value} {
+			if left >= 0 && left < o.Load(m, lines) && !beyond {
+				return nil, &order.Refusal{Code: CodeOutOfStock, Message: "no capacity left"}
+			}
+		}
+		uses, err := tx.useCapacity(l, o, lines, beyond)
+		if err != nil {
+			return nil, err
+		}
+		events, err := o.Place(order.Plan{Placements: []order.Placement{{Location: location, Lines: lines, Capacity: uses}}}, tx.Now)
+		if err != nil {
+			return nil, err
+		}
+		o, err = tx.saveOrder(nil, append([]order.Event{start}, events...))
+		return &Reply{Value: o}, err
+	}
+	return e.Submit(ctx, c)
+}
+
+// CapacityLeft is what a location's capacity admits now.
+func (e *Engine) CapacityLeft(location string) (orders, units, value int64) {
+	l, _ := e.Directory().Location(location)
+	return e.capacityLeft(e.Book(), l, e.Now())
+}
+
+// Sweep runs one sweep.
+func (e *Engine) Sweep(ctx context.Context) { e.sweep(ctx) }
+
+// Follow reads what other nodes wrote.
+func (e *Engine) Follow(ctx context.Context) { e.follow(ctx) }

@@ -122,7 +122,7 @@ func (n *node) retailer(locations, skus int, stock int64) {
 	}
 	for len(items) > 0 && stock > 0 {
 		k := min(len(items), engine.MaxFeedItems)
-		if _, err := n.Adjust(context.Background(), &engine.Adjustments{Items: items[:k], Reason: "receipt"}, engine.Meta{}); err != nil {
+		if _, err := n.Adjust(context.Background(), &engine.Adjustments{Items: items[:k], Reason: "receipt"}, engine.Meta{Actor: "test"}); err != nil {
 			n.tb.Fatal(err)
 		}
 		items = items[k:]

@@ -28,6 +28,8 @@ const (
 	KindWebhookProgress store.Kind = "webhook_progress"
 	// KindStock is the stream of inventory feeds. It has log rows but no records.
 	KindStock store.Kind = "stock"
+	// KindCapacity is what of a location's capacity was opened, by the location's id.
+	KindCapacity store.Kind = "capacity"
 )
 
 // referenceKinds are held in memory on every node.
@@ -44,6 +46,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindCarrier:     into[network.Carrier],
 	KindSKU:         into[catalog.SKU],
 	KindSupply:      into[inventory.Supply],
+	KindCapacity:    into[openedCapacity],
 }
 
 func into[T any](body []byte) (any, error) {

@@ -85,6 +85,7 @@ var endedReservations = []string{
 
 // sweep removes what retention no longer asks for.
 func (e *Engine) sweep(ctx context.Context) {
+	e.closeCapacity(ctx)
 	now := e.Now()
 	for range 100 {
 		n, err := e.store.Purge(ctx, now, KindReservation, endedReservations, now.Add(-endedRetention-inventory.MaxReservationTTL), 1000)

@@ -292,8 +292,13 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 	b.store.Commits = append(b.store.Commits, tx.commits...)
 	b.undo = append(b.undo, tx.undo...)
 	b.after = append(b.after, tx.after...)
-	if u != nil && u.ExternalID != "" && len(tx.commits) > 0 {
-		b.unique[*u] = tx.commits[0].Stream
+	if u != nil && u.ExternalID != "" {
+		// Not the first commit: a claimed reservation, or capacity that was opened, comes before the order.
+		for i := range tx.commits {
+			if k := tx.commits[i].Stream; k.Kind == u.Kind {
+				b.unique[*u] = k
+			}
+		}
 	}
 	if key != nil && !reply.Repeated {
 		if reply.Body == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ type world struct {
 	initial  map[inventory.PositionKey]balances
 	lost     map[inventory.PositionKey]int64 // by rejections: the order does not count them apart
 	history  map[*order.Order]string         // every earlier order, as it was then
+	slots    map[inventory.PositionKey]int64 // taken of the capacity of locations
+	held     map[inventory.PositionKey]int64 // of it by the order's own account
 }
 
 var (
@@ -39,6 +42,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, stock: map[inventory.PositionKey]balances{}, initial: map[inventory.PositionKey]balances{},
 		lost: map[inventory.PositionKey]int64{}, history: map[*order.Order]string{},
+		slots: map[inventory.PositionKey]int64{}, held: map[inventory.PositionKey]int64{},
 	}
 	for _, l := range locations {
 		for _, s := range stocked {
@@ -57,6 +61,7 @@ func newWorld(t *rapid.T) *world {
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
 		n.Lines = append(n.Lines, order.NewLine{
 			SKU: rapid.SampledFrom([]string{"set", "peg", "tent", "rope"}).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 6).Draw(t, "quantity"),
+			UnitPrice: rapid.Int64Range(0, 999).Draw(t, "price"), Tax: rapid.Int64Range(0, 9).Draw(t, "tax"),
 		})
 	}
 	if err := n.Validate(); err != nil {
@@ -91,12 +96,64 @@ func (w *world) commit(events []order.Event) {
 }
 
 func (w *world) move(m inventory.Movement) {
+	if inventory.IsCapacity(m.SKU) {
+		w.moveSlot(m)
+		return
+	}
 	b := w.stock[inventory.PositionKey{SKU: m.SKU, Location: m.Location}]
 	if err := m.Validate(); err != nil || b == nil {
 		w.t.Fatalf("movement %+v: %v", m, err)
 	}
 	b[m.From] -= m.Quantity
 	b[m.To] += m.Quantity
+}
+
+// moveSlot keeps what is taken of the slots of each location; nothing is ever given back twice.
+func (w *world) moveSlot(m inventory.Movement) {
+	k := inventory.PositionKey{SKU: m.SKU, Location: m.Location}
+	switch {
+	case m.Validate() != nil:
+		w.t.Fatalf("movement %+v: %v", m, m.Validate())
+	case m.From == inventory.Free && m.To == inventory.Allocated:
+		w.slots[k] += m.Quantity
+	case m.From == inventory.Allocated && m.To == inventory.Free && m.Quantity <= w.slots[k]:
+		w.slots[k] -= m.Quantity
+	default:
+		w.t.Fatalf("movement %+v of a slot of which %d are taken", m, w.slots[k])
+	}
+}
+
+// checkSlots compares what is taken of each slot with what fulfillments still count in it.
+func (w *world) checkSlots() {
+	want := map[inventory.PositionKey]int64{}
+	for i := range w.o.Fulfillments {
+		f := &w.o.Fulfillments[i]
+		var units, value int64
+		for _, l := range f.Lines {
+			units += l.Quantity
+			value += l.Quantity * w.o.Line(l.Line).UnitValue()
+		}
+		for _, u := range f.Capacity {
+			k := inventory.PositionKey{SKU: u.Slot, Location: f.Location}
+			switch {
+			case strings.HasPrefix(u.Slot, "capacity/units/"):
+				want[k] += units
+			case strings.HasPrefix(u.Slot, "capacity/value/"):
+				want[k] += value
+			case units > 0:
+				want[k]++
+			}
+		}
+		for _, u := range w.o.HeldCapacity(f) {
+			w.held[inventory.PositionKey{SKU: u.Slot, Location: f.Location}] += u.Quantity
+		}
+	}
+	for k, n := range w.slots {
+		if n != want[k] || n != w.held[k] {
+			w.t.Fatalf("%v: %d are taken, the order has %d and says %d", k, n, want[k], w.held[k])
+		}
+	}
+	clear(w.held)
 }
 
 func (w *world) countLost(o *order.Order, e *order.Event) {
@@ -162,6 +219,13 @@ func (w *world) place(t *rapid.T) {
 				left[i].Quantity -= q
 				if held = min(held, q); held > 0 {
 					p.Reserved = append(p.Reserved, lq(left[i].Line, held))
+				}
+			}
+		}
+		for _, m := range order.Measures {
+			for _, window := range []string{"2026-11-26", "2026-11-26T14"} {
+				if load := w.o.Load(m, p.Lines); load > 0 && rapid.Bool().Draw(t, "limited") {
+					p.Capacity = append(p.Capacity, order.CapacityUse{Slot: order.Slot(m, window), Quantity: load})
 				}
 			}
 		}
@@ -377,6 +441,7 @@ func (w *world) check(t *rapid.T) {
 	}
 	w.checkQuantities()
 	w.checkStock()
+	w.checkSlots()
 	if want := statusOf(w.o); w.o.Status != want {
 		t.Fatalf("status %s, want %s: %s", w.o.Status, want, toJSON(t, w.o))
 	}

@@ -120,6 +120,9 @@ func (w *watch) note(format string, args ...any) {
 }
 
 func (w *watch) move(m *inventory.Movement) {
+	if inventory.IsCapacity(m.SKU) {
+		return
+	}
 	key := inventory.PositionKey{SKU: m.SKU, Location: m.Location}
 	p := w.positions[key].Add(m.Delta())
 	p.SKU, p.Location = m.SKU, m.Location
