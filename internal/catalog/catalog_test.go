@@ -247,3 +247,12 @@ func BenchmarkMillionSKUs(b *testing.B) {
 		}
 	})
 }
+
+func TestNamesOfCapacityAreNoSKUs(t *testing.T) {
+	t.Parallel()
+	for sku, want := range map[string]string{"capacity/orders/2026-11-26": "sku:malformed", "capacity/": "sku:malformed", "capacity": "", "Capacity/1": "", "x/capacity/": ""} {
+		if got := pointers((&catalog.SKU{SKU: sku}).Validate()); got != want {
+			t.Errorf("%q: %q, want %q", sku, got, want)
+		}
+	}
+}

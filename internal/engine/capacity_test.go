@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -210,8 +211,7 @@ func TestPastCapacityIsClosed(t *testing.T) {
 	})
 }
 
-// A complete count says nothing about capacity, and repeats in one batch find the order though
-// its commit is not the first of its command.
+// A complete count says nothing about capacity.
 func TestCapacityIsNoStock(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
 		n.retailer(1, 1, 100)
@@ -224,4 +224,47 @@ func TestCapacityIsNoStock(t *testing.T) {
 		n.left(8, -1, -1)
 		n.sound()
 	})
+}
+
+// An order that claims a reservation and comes twice in one batch is found by its repeat, though the
+// commit of the reservation is before its own.
+func TestRepeatInOneBatchFindsTheOrder(t *testing.T) {
+	again := stores["sqlite"](t)
+	c := newClock()
+	first := open(t, again(), c)
+	first.retailer(1, 1, 100)
+	r, err := first.Reserve(background, &inventory.NewReservation{Channel: "web", Lines: []inventory.NewReservationLine{{SKU: "S0", Quantity: 1}}}, engine.Meta{Actor: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.close()
+	s := again()
+	e, err := engine.Open(background, s, engine.Options{Clock: c.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &node{Engine: e, tb: t, clock: c, store: s}
+	defer n.close()
+	var repeated atomic.Int64
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			o := basket("a", "S0")
+			o.ReservationID = r.Value.(*inventory.Reservation).ID
+			reply, err := n.Capture(background, o, engine.Meta{Actor: "test"})
+			if err != nil {
+				t.Error(err)
+			} else if reply.Repeated {
+				repeated.Add(1)
+			}
+		})
+	}
+	for n.Queued() < 2 {
+		runtime.Gosched()
+	}
+	n.RunLanes()
+	wait.Wait()
+	if repeated.Load() != 1 {
+		t.Fatalf("%d of two were recognised as a repeat", repeated.Load())
+	}
 }
