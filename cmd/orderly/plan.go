@@ -46,6 +46,10 @@ type planned struct {
 // waitingLines bounds, for each worker, the lines that are in memory.
 const waitingLines = 4
 
+// planWork is far more than a server would spend on one order (some three seconds):
+// here nobody waits at a till.
+const planWork = int64(1) << 30
+
 // Run plans until the input ends.
 func (planCommand) Run(ctx context.Context, m *Main) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -57,7 +61,7 @@ func (planCommand) Run(ctx context.Context, m *Main) error {
 	defer cancel()
 	for range workers {
 		wait.Go(func() {
-			var solver exact.Solver
+			solver := exact.Solver{Work: planWork}
 			for {
 				select {
 				case l, more := <-work:

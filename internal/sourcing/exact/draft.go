@@ -12,7 +12,7 @@ type draft struct {
 	cost   int64
 	// Scratch.
 	now, gain []int64 // per item part: what it costs now; per candidate: what opening it saves
-	owner     []int32
+	missing   []int32 // per item: so many parts at the price of now
 	left      []int32
 	moved     []int32
 }
@@ -28,7 +28,7 @@ const (
 func (p *draft) build(f *frame, d *dual) {
 	p.f, p.d, p.open = f, d, p.open[:0]
 	limit := f.p.MaxShipments
-	p.now, p.gain, p.owner = resize(p.now, len(f.items)), resize(p.gain, len(f.candidates)), resize(p.owner, len(f.items))
+	p.now, p.gain, p.missing = resize(p.now, len(f.items)), resize(p.gain, len(f.candidates)), resize(p.missing, len(f.items))
 	p.assess()
 	for range maxOpenings {
 		if limit != NoLimit && len(p.open) >= limit {
@@ -47,23 +47,58 @@ func (p *draft) build(f *frame, d *dual) {
 	p.keepRemainder()
 }
 
-// assess notes what each item costs with the open locations, and by whom.
+// assess notes what one more part of each item costs with the open locations, and
+// returns what they cost in all.
 func (p *draft) assess() (total int64) {
 	m := len(p.f.candidates)
 	for i := range p.f.items {
-		cost, owner := p.f.items[i].unfilled, int32(-1)
-		for k, c := range p.open {
-			if e := p.d.each[i*m+int(c)]; e < cost {
-				cost, owner = e, int32(k)
-			}
+		it := &p.f.items[i]
+		if it.levels > 1 {
+			total += p.assessSplit(i)
+			continue
 		}
-		p.now[i], p.owner[i] = cost, owner
-		total += cost * int64(p.f.items[i].levels)
+		cost := it.unfilled
+		for _, c := range p.open {
+			cost = min(cost, p.d.each[i*m+int(c)])
+		}
+		p.now[i], p.missing[i] = cost, 1
+		total += cost
 	}
 	for _, c := range p.open {
 		total += p.d.fixed[c]
 	}
 	return total
+}
+
+// assessSplit does so for an item of several parts, which the cheapest open locations give.
+func (p *draft) assessSplit(i int) (total int64) {
+	it, column := &p.f.items[i], p.d.each[i*len(p.f.candidates):]
+	left, last := it.levels, -impossible
+	p.now[i] = it.unfilled
+	for left > 0 {
+		next, parts := it.unfilled, int32(0)
+		for _, c := range p.open {
+			switch e := column[c]; {
+			case e <= last || e > next || e >= it.unfilled:
+			case e == next:
+				parts += p.f.parts[int(c)*len(p.f.items)+i]
+			default:
+				next, parts = e, p.f.parts[int(c)*len(p.f.items)+i]
+			}
+		}
+		if parts == 0 {
+			break
+		}
+		given := min(left, parts)
+		left -= given
+		total += int64(given) * next
+		last = next
+	}
+	p.missing[i] = left
+	if left == 0 {
+		p.now[i], p.missing[i] = last, it.levels
+	}
+	return total + int64(left)*it.unfilled
 }
 
 // bestOpening returns the location whose opening saves most.
@@ -82,7 +117,7 @@ func (p *draft) bestOpening() (best int, gain int64) {
 		}
 		for c, e := range column {
 			if e < now {
-				p.gain[c] += (now - e) * int64(p.f.parts[c*len(p.f.items)+i])
+				p.gain[c] += (now - e) * int64(min(p.missing[i], p.f.parts[c*len(p.f.items)+i]))
 			}
 		}
 	}

@@ -9,7 +9,7 @@
 // order of lines decides.
 //
 // Orders of up to some fourteen lines are searched whole, whatever the number of
-// locations (maxWork and maxStates bound it; split lines count by their units). Beyond, it says so:
+// locations (Solver.Work and maxStates bound it; split lines count by their units). Beyond, it says so:
 // Result.Method names what was done and Result.Bound is a proven lower bound on
 // the cost.
 //

@@ -2,9 +2,12 @@ package exact
 
 import "sync"
 
-// maxWork bounds a whole search: combinations of a shipment and a rest that are
-// looked at, about 2 ns each.
-const maxWork = 48_000_000
+// DefaultWork and MaxWork bound a whole search: combinations of a shipment and a rest
+// that are looked at, about 3 ns each.
+const (
+	DefaultWork = int64(48_000_000)
+	MaxWork     = int64(1) << 36
+)
 
 // maxStates bounds the tables of a whole search: about 100 bytes each.
 const maxStates = 1 << 17
@@ -12,6 +15,9 @@ const maxStates = 1 << 17
 // Solver solves problems one after the other and keeps its memory between them.
 // The zero value is ready. It is not safe for concurrent use.
 type Solver struct {
+	// Work is how many combinations a whole search may look at, at most MaxWork; 0: DefaultWork.
+	Work int64
+
 	frame  frame
 	search search
 	dual   dual
@@ -47,7 +53,7 @@ func (s *Solver) Solve(p *Problem) Result {
 	f.build(p)
 	defer func() { f.p = nil }()
 	states, pairs := spaceSize(f.items)
-	searchable := states <= maxStates && pairs <= maxWork
+	searchable := states <= maxStates && pairs <= s.work()
 	sp := &s.search.space
 	if searchable {
 		sp.build(f)
@@ -74,7 +80,15 @@ func (s *Solver) Solve(p *Problem) Result {
 	return r
 }
 
-// shipments counts what the candidates could ship, each alone.
+func (s *Solver) work() int64 {
+	assert(s.Work >= 0 && s.Work <= MaxWork, "work is %d", s.Work)
+	if s.Work == 0 {
+		return DefaultWork
+	}
+	return s.Work
+}
+
+// shipments counts what the candidates could ship, each alone, until that is beyond plain.
 func (f *frame) shipments() int64 {
 	n, total := len(f.items), int64(0)
 	for c := range f.candidates {
@@ -82,7 +96,7 @@ func (f *frame) shipments() int64 {
 		for _, a := range f.parts[c*n : c*n+n] {
 			ways *= int64(a) + 1
 		}
-		if total += ways; total > maxWork {
+		if total += ways; total > plain {
 			break
 		}
 	}
@@ -93,7 +107,7 @@ func (f *frame) shipments() int64 {
 func (s *Solver) whole(drafted bool) (r Result, low int64, ok bool) {
 	f := &s.frame
 	d := &s.search
-	d.f, d.work, d.most = f, 0, maxWork
+	d.f, d.work, d.most = f, 0, s.work()
 	d.alive = resize(d.alive, len(f.candidates))
 	for c := range d.alive {
 		d.alive[c] = !drafted || s.dual.bound+s.dual.slack[c] <= s.draft.cost

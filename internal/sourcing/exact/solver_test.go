@@ -163,3 +163,20 @@ func TestAmountsAtTheirBounds(t *testing.T) {
 		}
 	}
 }
+
+// Work decides how long a search goes on, and what is done instead is bounded.
+func TestWorkIsBounded(t *testing.T) {
+	t.Parallel()
+	p := retail(rand.New(rand.NewPCG(3, 4)), 8, 40, .6)
+	whole, cut := (&exact.Solver{}).Solve(p), (&exact.Solver{Work: 10}).Solve(p)
+	consistent(t, p, &cut)
+	if whole.Method != exact.MethodExact || cut.Method == exact.MethodExact || cut.Cost < whole.Cost || cut.Bound > whole.Cost {
+		t.Errorf("whole %+v, cut short %+v", whole, cut)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("work without end is accepted")
+		}
+	}()
+	(&exact.Solver{Work: exact.MaxWork + 1}).Solve(p)
+}
