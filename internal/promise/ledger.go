@@ -130,8 +130,13 @@ func (l *Ledger) Learn(learned *Delays, stages *Stages) {
 func (l *Ledger) Len() int { return len(l.entries) }
 
 // Upsert adds a promise or replaces the one of the same fulfillment, with a new
-// stage for instance. Returns ErrLedgerFull for one more than MaxPromises.
+// stage for instance. An entry without DeliverBy promises nothing and is removed.
+// Returns ErrLedgerFull for one more than MaxPromises.
 func (l *Ledger) Upsert(e Entry) error {
+	if e.DeliverBy.IsZero() {
+		l.Remove(e.ID)
+		return nil
+	}
 	if e.Calendar.IsZero() {
 		e.Calendar = e.DeliverBy
 	}

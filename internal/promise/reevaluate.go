@@ -93,9 +93,6 @@ func (l *Ledger) slack(e *Entry, now time.Time) time.Duration {
 // riskAt is the first second at which the probability is below the threshold if
 // nothing happens: found by halving, as it only falls.
 func (l *Ledger) riskAt(e *Entry) int64 {
-	if e.DeliverBy.IsZero() {
-		return never
-	}
 	low, high := e.Since.Unix(), e.DeliverBy.Unix()+1
 	if l.threshold <= 0 {
 		return never
