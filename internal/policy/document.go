@@ -42,6 +42,8 @@ type Document struct {
 
 	// Examples are run by "policy test" and before every publication.
 	Examples []Example `yaml:"examples"`
+
+	places *places // of a document that was parsed
 }
 
 // Select says for which orders a published policy applies. An empty list or text
@@ -51,7 +53,7 @@ type Select struct {
 	Channels []string  `yaml:"channels"`
 	Methods  []string  `yaml:"methods"`  // ship, pickup
 	Services []string  `yaml:"services"` // carrier service ids
-	When     string    `yaml:"when"`     // CEL over order and now; for lines: true when true for any line
+	When     string    `yaml:"when"`     // CEL over order, now, line and sku; with line or sku: true when true for any line
 	From     time.Time `yaml:"from"`     // included
 	Until    time.Time `yaml:"until"`    // excluded
 	Priority int       `yaml:"priority"`
@@ -247,7 +249,7 @@ type ReturnsSection struct {
 // ReturnRule is one row.
 type ReturnRule struct {
 	Name string `yaml:"name"`
-	// When is CEL over order, line, sku, and return.reason, return.condition, return.method (mail, store).
+	// When is CEL over order, line, sku, and returned (returned.reason, returned.method and so on).
 	When string `yaml:"when"`
 	// To: nearest, origin (the location that shipped), received (where it was handed in), a location id, or keep (the customer keeps it).
 	To string `yaml:"to"`
@@ -255,9 +257,18 @@ type ReturnRule struct {
 	Locations TagRule `yaml:"locations"`
 }
 
-// Example is an order with facts and what must be decided about it.
+// The targets of a ReturnRule that are not locations.
+const (
+	ToNearest  = "nearest"
+	ToOrigin   = "origin"
+	ToReceived = "received"
+	ToKeep     = "keep"
+)
+
+// Example is an order with facts and what must be decided about it. Only what
+// Expect names is compared; what it may name depends on the kind (docs/policies.md).
 type Example struct {
 	Name   string         `yaml:"name"`
-	Given  map[string]any `yaml:"given"`
+	Given  Given          `yaml:"given"`
 	Expect map[string]any `yaml:"expect"`
 }

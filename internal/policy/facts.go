@@ -12,7 +12,17 @@ type Facts struct {
 	Location  *Location
 	Candidate *Candidate
 	Stock     *Stock
+	Returned  *Returned
 	Now       time.Time
+	// Lines are all lines of the order. Only Select reads them: a condition on a line
+	// holds for the order when it holds for any of them.
+	Lines []OrderLine
+}
+
+// OrderLine is one line with its article.
+type OrderLine struct {
+	Line *Line
+	SKU  *SKU // nil: the catalog does not have it
 }
 
 // Order is the order (or basket) that is decided about. Amounts are minor units.
@@ -93,4 +103,13 @@ type Stock struct {
 	WeeksOfSupply float64 // stock.weeks_of_supply: available ÷ (7 × velocity); 9999 when nothing sells
 	BrokenRun     bool    // stock.broken_run: other sizes of its style are missing here
 	Price         int64   // stock.opportunity_price: minor units a unit is worth left here
+}
+
+// Returned is what a customer sends or brings back. ("return" is a reserved word of CEL.)
+type Returned struct {
+	Reason    string // returned.reason: as the customer gave it
+	Condition string // returned.condition: as declared or inspected
+	Method    string // returned.method: mail, store
+	Quantity  int64  // returned.quantity: units
+	Days      int64  // returned.days: since delivery; 0 when unknown
 }

@@ -1,0 +1,179 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/orderly-oms/orderly/internal/problem"
+)
+
+// CompiledAvailability is an AvailabilitySection.
+type CompiledAvailability struct {
+	Rules []CompiledBuffer
+}
+
+// CompiledBuffer is a BufferRule.
+type CompiledBuffer struct {
+	Name      string
+	Channels  []string
+	Types     []string
+	Locations TagRule
+	Products  TagRule
+	When      *Expr // nil: always
+	Buffer    int64
+	Safety    int64
+	Percent   int64
+	Hide      bool
+}
+
+// Choose returns the first rule that matches order.channel, sku and location; nil:
+// nothing is held back beside the position's own safety stock. A rule that cannot be
+// evaluated does not match; the first such error is returned beside the choice.
+func (a *CompiledAvailability) Choose(f *Facts) (rule *CompiledBuffer, failed error) {
+	for i := range a.Rules {
+		ok, err := a.Rules[i].matches(f)
+		if err != nil && failed == nil {
+			failed = fmt.Errorf("rule %s: %w", a.Rules[i].Name, err)
+		}
+		if ok {
+			return &a.Rules[i], failed
+		}
+	}
+	return nil, failed
+}
+
+func (r *CompiledBuffer) matches(f *Facts) (bool, error) {
+	if len(r.Channels) > 0 && (f.Order == nil || !slices.Contains(r.Channels, f.Order.Channel)) {
+		return false, nil
+	}
+	if len(r.Types) > 0 && (f.Location == nil || !slices.Contains(r.Types, f.Location.Type)) {
+		return false, nil
+	}
+	var at, of []string
+	if f.Location != nil {
+		at = f.Location.Tags
+	}
+	if f.SKU != nil {
+		of = f.SKU.Tags
+	}
+	if !r.Locations.Admits(at) || !r.Products.Admits(of) {
+		return false, nil
+	}
+	if r.When == nil {
+		return true, nil
+	}
+	return r.When.Bool(f)
+}
+
+// Offer is what a channel may be offered of a position: free is on hand less
+// reserved and allocated, safety the position's own safety stock. The larger of the two
+// safety stocks is subtracted, once; then the buffer; then the percentage of what is
+// left, rounded up. Never below 0. A nil rule holds nothing back.
+func (r *CompiledBuffer) Offer(free, safety int64) int64 {
+	if r == nil {
+		return max(free-max(safety, 0), 0)
+	}
+	if r.Hide {
+		return 0
+	}
+	left := max(free-max(safety, r.Safety, 0)-r.Buffer, 0)
+	// ⌈left × percent ÷ 100⌉ without overflow.
+	held := left/100*r.Percent + (left%100*r.Percent+99)/100
+	return left - held
+}
+
+// CompiledReturns is a ReturnsSection.
+type CompiledReturns struct {
+	Rules []CompiledReturn
+}
+
+// CompiledReturn is a ReturnRule.
+type CompiledReturn struct {
+	Name      string
+	When      *Expr // nil: always
+	To        string
+	Locations TagRule
+}
+
+// Choose returns the first rule that matches order, line, sku and returned; nil: the
+// goods go to the nearest location that takes returns. A rule that cannot be evaluated
+// does not match; the first such error is returned beside the choice.
+func (r *CompiledReturns) Choose(f *Facts) (rule *CompiledReturn, failed error) {
+	for i := range r.Rules {
+		x := &r.Rules[i]
+		if x.When == nil {
+			return x, failed
+		}
+		ok, err := x.When.Bool(f)
+		if err != nil && failed == nil {
+			failed = fmt.Errorf("rule %s: %w", x.Name, err)
+		}
+		if ok {
+			return x, failed
+		}
+	}
+	return nil, failed
+}
+
+func (c *compiler) availability(s *AvailabilitySection) *CompiledAvailability {
+	out := &CompiledAvailability{}
+	c.count("availability.rules", len(s.Rules), MaxRules)
+	names := make([]string, len(s.Rules))
+	rows := make([]row, len(s.Rules))
+	for i := range s.Rules {
+		r, at := &s.Rules[i], problem.At("availability.rules", i)
+		names[i] = r.Name
+		c.ids(at+".channels", r.Channels)
+		for j, typ := range r.Types {
+			c.oneOf(problem.At(at+".types", j), typ, "dc", "store", "vendor")
+		}
+		c.tags(at+".locations", r.Locations)
+		c.tags(at+".products", r.Products)
+		c.within(at+".buffer", r.Buffer, 0, maxUnits)
+		c.within(at+".safety", r.Safety, 0, maxUnits)
+		c.within(at+".percent", r.Percent, 0, 100)
+		if r.Hide && r.Buffer+r.Safety+r.Percent > 0 {
+			c.warning(at+".hide", CodeIdle, "hides everything; buffer, safety and percent change nothing")
+		}
+		o := CompiledBuffer{
+			Name: r.Name, Channels: r.Channels, Types: r.Types, Locations: r.Locations, Products: r.Products,
+			Buffer: r.Buffer, Safety: r.Safety, Percent: r.Percent, Hide: r.Hide,
+			When: c.condition(at+".when", r.When, scope{allowed: UsesOrder | UsesSKU | UsesLocation, only: []string{"order.channel"}}),
+		}
+		out.Rules = append(out.Rules, o)
+		rows[i] = row{
+			name: r.Name, at: at, channels: r.Channels, types: r.Types, locations: r.Locations, products: r.Products, when: conjuncts(o.When),
+			outcome: fmt.Sprint(r.Buffer, r.Safety, r.Percent, r.Hide),
+		}
+	}
+	c.unique("availability.rules", names)
+	c.table(rows)
+	return out
+}
+
+func (c *compiler) returns(s *ReturnsSection) *CompiledReturns {
+	out := &CompiledReturns{}
+	c.count("returns.rules", len(s.Rules), MaxRules)
+	names := make([]string, len(s.Rules))
+	rows := make([]row, len(s.Rules))
+	for i := range s.Rules {
+		r, at := &s.Rules[i], problem.At("returns.rules", i)
+		names[i] = r.Name
+		if r.To == "" {
+			c.add(at+".to", problem.Required, "is required: nearest, origin, received, keep, or a location's id")
+		}
+		if r.To != ToNearest && !r.Locations.empty() {
+			c.add(at+".locations", problem.Conflict, "goes with to: nearest only")
+		}
+		c.tags(at+".locations", r.Locations)
+		o := CompiledReturn{
+			Name: r.Name, To: r.To, Locations: r.Locations,
+			When: c.condition(at+".when", r.When, scope{allowed: UsesOrder | UsesLine | UsesSKU | UsesReturned | UsesNow}),
+		}
+		out.Rules = append(out.Rules, o)
+		rows[i] = row{name: r.Name, at: at, when: conjuncts(o.When), outcome: fmt.Sprint(r.To, r.Locations)}
+	}
+	c.unique("returns.rules", names)
+	c.table(rows)
+	return out
+}
