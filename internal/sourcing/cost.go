@@ -1,5 +1,3 @@
-//go:build ignore
-
 package sourcing
 
 import (
@@ -373,6 +371,9 @@ func (d *decider) room(g *policy.CompiledGroup, c *candidate) (units, value int6
 	units, value = exact.NoLimit, exact.NoLimit
 	if !g.Limits.IgnoreCapacity {
 		units, value = s.UnitsLeft, s.ValueLeft
+		if d.shipped > 0 {
+			units, value = d.roomLeft(s.Location.ID, units, value)
+		}
 	}
 	lower := func(now int64, limit *int64) int64 {
 		if limit != nil && (now < 0 || *limit < now) {
@@ -381,4 +382,19 @@ func (d *decider) room(g *policy.CompiledGroup, c *candidate) (units, value int6
 		return now
 	}
 	return lower(units, g.Limits.MaxUnits), lower(value, g.Limits.MaxValue)
+}
+
+// roomLeft takes what earlier groups gave a location off its capacity.
+func (d *decider) roomLeft(location string, units, value int64) (int64, int64) {
+	for i := range d.f.Lines {
+		if n := d.taken(location, d.f.Lines[i].ID); n > 0 {
+			if units != exact.NoLimit {
+				units = max(units-n, 0)
+			}
+			if value != exact.NoLimit {
+				value = max(value-n*d.f.Lines[i].Value, 0)
+			}
+		}
+	}
+	return units, value
 }

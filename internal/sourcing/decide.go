@@ -1,9 +1,9 @@
-//go:build ignore
-
 package sourcing
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +47,7 @@ var deciders = sync.Pool{New: func() any { return new(decider) }}
 func Decide(f *Facts, c *policy.Compiled, name string) *Decision {
 	d := deciders.Get().(*decider)
 	defer d.release()
-	d.f, d.c = f, c.Sourcing
+	d.f, d.c = sorted(f), c.Sourcing
 	d.out = &Decision{Policy: name, Method: "none", Candidates: len(f.Sites), Facts: f.Learned, Shipments: []Shipment{}}
 	d.vars = policy.Facts{Order: &f.Order, Now: f.Now}
 	d.left = d.left[:0]
@@ -62,6 +62,17 @@ func Decide(f *Facts, c *policy.Compiled, name string) *Decision {
 	}
 	d.finish()
 	return d.out
+}
+
+// sorted returns facts whose sites ascend by id, the same when they do already.
+func sorted(f *Facts) *Facts {
+	byID := func(a, b Site) int { return strings.Compare(a.Location.ID, b.Location.ID) }
+	if slices.IsSortedFunc(f.Sites, byID) {
+		return f
+	}
+	ordered := *f
+	ordered.Sites = slices.SortedFunc(slices.Values(f.Sites), byID)
+	return &ordered
 }
 
 // release gives the scratch back without what it points to.
@@ -126,11 +137,15 @@ func (d *decider) take(g *policy.CompiledGroup, plan *exact.Result) {
 		share := &plan.Shares[i]
 		c := &d.cands[share.Location]
 		s := d.describe(g, c, share.Quantity)
+		s.Alternatives = d.alternatives(g, plan, share)
 		if d.shipped == 0 && split != 0 {
 			s.Terms, s.Cost = dropTerm(s.Terms, policy.TermSplit), s.Cost-split
+			for k := range s.Alternatives {
+				a := &s.Alternatives[k]
+				a.Terms, a.Cost = dropTerm(a.Terms, policy.TermSplit), a.Cost-split
+			}
 		}
 		d.shipped++
-		s.Alternatives = d.alternatives(g, plan, share)
 		d.out.Cost += s.Cost
 		d.out.Shipments = append(d.out.Shipments, s)
 		for line, q := range share.Quantity {

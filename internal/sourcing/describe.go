@@ -1,9 +1,8 @@
-//go:build ignore
-
 package sourcing
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/orderly-oms/orderly/internal/policy"
@@ -223,10 +222,10 @@ func (d *decider) sortKey(k *policy.CompiledSort, s *Site, c *candidate) (float6
 	case "sales_velocity":
 		overStock(func(p *policy.Stock) float64 { return p.Velocity })
 	case "weeks_of_supply":
-		least := 0.0
+		least := math.Inf(1)
 		for i := range s.Stock {
-			if d.left[i] > 0 && (least == 0 || s.Stock[i].WeeksOfSupply < least) {
-				least = s.Stock[i].WeeksOfSupply
+			if d.left[i] > 0 {
+				least = min(least, s.Stock[i].WeeksOfSupply)
 			}
 		}
 		return -least, nil
