@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/audit"
+	"github.com/orderly-oms/orderly/internal/bulk"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/intake"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -222,6 +225,10 @@ func TestCapacityIsNoStock(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.left(8, -1, -1)
+		var exported strings.Builder
+		if err := intake.Export(background, n.store, "stock", bulk.CSV, &exported); err != nil || !strings.Contains(exported.String(), "S0") || strings.Contains(exported.String(), "capacity") {
+			t.Fatalf("%v, exported\n%s", err, exported.String())
+		}
 		n.sound()
 	})
 }
