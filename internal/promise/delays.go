@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/network"
@@ -36,7 +37,8 @@ const (
 	priorWeight = 2
 )
 
-// Key names what a delay belongs to. An empty text and AnyZone stand for all.
+// Key names what a delay belongs to. In an observation Service is given and Zone
+// is not AnyZone; an empty Location is one that does not matter.
 type Key struct {
 	Location string `json:"location,omitempty"`
 	Service  string `json:"service,omitempty"`
@@ -51,6 +53,14 @@ func (k Key) levels() [5]Key {
 	return [5]Key{
 		k, {k.Location, k.Service, AnyZone}, {"", k.Service, k.Zone}, {"", k.Service, AnyZone}, {"", "", AnyZone},
 	}
+}
+
+// finest is the index of the first level that is the key's own.
+func (k Key) finest() int {
+	if k.Location == "" {
+		return 2
+	}
+	return 0
 }
 
 var levelNames = [5]string{LevelLocationServiceZone, LevelLocationService, LevelServiceZone, LevelService, LevelAll}
@@ -88,7 +98,20 @@ type Delays struct {
 	halfLife float64 // days
 	today    network.Date
 	keys     map[Key]*histogram
+
+	// curves are those asked for since the last change.
+	mu     sync.RWMutex
+	curves map[curveKey]*Curve
 }
+
+// curveKey is a key without the parts that its curve does not depend on.
+type curveKey struct {
+	Key
+	least int64
+}
+
+// maxCurves bounds the curves that are remembered, 1.3 KiB each.
+const maxCurves = 20_000
 
 // NewDelays returns a table in which an observation counts half after so many
 // days; 0: DefaultHalfLifeDays.
@@ -109,7 +132,12 @@ func (d *Delays) Open(k Key, reached time.Duration) {
 }
 
 func (d *Delays) record(k Key, b bin) {
-	for _, level := range k.levels() {
+	if k.Service == "" || k.Zone == AnyZone {
+		return // nothing that a question could be answered from
+	}
+	d.changed()
+	levels := k.levels()
+	for _, level := range levels[k.finest():] {
 		h := d.keys[level]
 		if h == nil {
 			h = new(histogram)
@@ -120,11 +148,19 @@ func (d *Delays) record(k Key, b bin) {
 	d.evict()
 }
 
+// changed forgets curves, which were of what was known before.
+func (d *Delays) changed() {
+	if len(d.curves) > 0 {
+		clear(d.curves)
+	}
+}
+
 // Advance lets weights fade up to a date. Earlier dates than before change nothing.
 func (d *Delays) Advance(today network.Date) {
 	if today <= d.today {
 		return
 	}
+	d.changed()
 	if d.today != 0 {
 		factor := math.Exp2(-float64(today-d.today) / d.halfLife)
 		for k, h := range d.keys {
@@ -216,35 +252,61 @@ func (d *Delays) Curve(k Key, minObservations int64) *Curve {
 	if d == nil {
 		return priorCurve
 	}
-	return curveOf(delayScale, d.keys, k.levels(), levelNames, minObservations, priorCurve, &priorHazards)
+	levels := k.levels()
+	enough, found, n := believed(d.keys, levels[:], k.finest(), minObservations)
+	switch found { // what the curve does not depend on
+	case -1:
+		return priorCurve
+	case 2:
+		k.Location = ""
+	case 3:
+		k.Location, k.Zone = "", AnyZone
+	case 4:
+		k = levels[4]
+	}
+	key := curveKey{k, minObservations}
+	d.mu.RLock()
+	c := d.curves[key]
+	d.mu.RUnlock()
+	if c != nil {
+		return c
+	}
+	c = delayScale.blend(enough, &priorHazards, levelNames[found], n)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.curves == nil || len(d.curves) >= maxCurves {
+		d.curves = make(map[curveKey]*Curve)
+	}
+	d.curves[key] = c
+	return c
 }
 
-func curveOf(s scale, keys map[Key]*histogram, levels [5]Key, names [5]string, least int64, prior *Curve, start *hazards) *Curve {
-	found := -1
-	var enough [5]*histogram
-	var count float64
-	for i := len(levels) - 1; i >= 0; i-- {
+// believed finds the histograms of levels (finest first, at most five, those before first left out)
+// with at least so many events, nil for the others; the finest of them, −1 for none, and its events.
+func believed(keys map[Key]*histogram, levels []Key, first int, least int64) (enough [5]*histogram, found int, n float64) {
+	found = -1
+	for i := len(levels) - 1; i >= first; i-- {
 		h := keys[levels[i]]
 		if h == nil {
 			continue
 		}
-		events, _ := h.weight()
-		if events < float64(least) {
-			continue
+		if events, _ := h.weight(); events >= float64(least) {
+			enough[i], found, n = h, i, events
 		}
-		enough[i], found, count = h, i, events
 	}
-	if found < 0 {
-		return prior
-	}
-	estimate, pseudo := *start, float64(priorWeight)
-	for i := len(levels) - 1; i >= found; i-- {
+	return enough, found, n
+}
+
+// blend draws each level towards the next coarser one, the coarsest towards the prior.
+func (s scale) blend(enough [5]*histogram, prior *hazards, level string, n float64) *Curve {
+	estimate, pseudo := *prior, float64(priorWeight)
+	for i := len(enough) - 1; i >= 0; i-- {
 		if enough[i] != nil {
 			estimate = enough[i].shrink(&estimate, pseudo)
 			pseudo = shrinkage
 		}
 	}
-	return s.curve(&estimate, names[found], count)
+	return s.curve(&estimate, level, n)
 }
 
 // Quantile returns the delay that the share q of deliveries does not exceed, the

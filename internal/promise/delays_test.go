@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/promise"
 )
 
@@ -307,4 +309,47 @@ func TestStagesLearnTheRestOfTheWork(t *testing.T) {
 	if _, ok := promise.ParseStage("delivered"); ok {
 		t.Error("delivered is a stage with work left")
 	}
+}
+
+func TestObservationsWithoutLocationCountOnce(t *testing.T) {
+	t.Parallel()
+	d := promise.NewDelays(0)
+	for range 40 {
+		d.Delivered(promise.Key{Service: "x", Zone: 1}, time.Hour)
+		d.Delivered(promise.Key{Location: "a"}, time.Hour)                       // no service
+		d.Delivered(promise.Key{Service: "x", Zone: promise.AnyZone}, time.Hour) // no zone
+	}
+	for _, location := range []string{"", "a"} {
+		if _, level, n := d.Quantile(promise.Key{Location: location, Service: "x", Zone: 1}, 0.9, 30); level != promise.LevelServiceZone || n != 40 {
+			t.Errorf("location %q is answered by %q with %d", location, level, n)
+		}
+	}
+}
+
+// Curves and dates are asked for by many goroutines at once.
+func TestManyMayAskAtOnce(t *testing.T) {
+	t.Parallel()
+	d, c := promise.NewDelays(0), promise.NewCalendar()
+	for i := range 100 {
+		d.Delivered(promise.Key{Location: fmt.Sprint(i % 3), Service: "x", Zone: 1}, time.Duration(i)*time.Hour)
+	}
+	s, l := settings(t, policy.PromiseSection{}), warehouse(t, "1")
+	want, err := c.Arrive(promise.Shipping{From: l, Service: "x", Zone: 1}, s, d, at(t, "2026-11-24T10:00:00Z"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for i := range 200 {
+				now := at(t, "2026-11-24T10:00:00Z").Add(time.Duration(i%5) * time.Hour)
+				got, err := c.Arrive(promise.Shipping{From: l, Service: "x", Zone: 1}, s, d, now)
+				if err != nil || (i%5 == 0 && got != want) {
+					t.Errorf("%+v, %v; want %+v", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }

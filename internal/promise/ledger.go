@@ -190,15 +190,17 @@ func (l *Ledger) Probability(id string, now time.Time) (probability float64, sla
 	if p == nil {
 		return 0, 0, false
 	}
-	return l.probability(&p.Entry, now.Unix()), l.slack(&p.Entry, now), true
+	o := l.outlook(&p.Entry)
+	now = now.Truncate(time.Second)
+	return o.probability(now), o.slack(now), true
 }
 
 // AtRisk returns at most limit promises whose probability is below the threshold (at most
 // the ledger's), the least probable first, then the most valuable, then by id; and
 // how many there are.
 func (l *Ledger) AtRisk(now time.Time, threshold float64, limit int) (worst []Risk, count int) {
-	second := now.Unix()
-	for len(l.waiting) > 0 && l.waiting[0].riskAt <= second {
+	now = now.Truncate(time.Second)
+	for len(l.waiting) > 0 && l.waiting[0].riskAt <= now.Unix() {
 		p := l.waiting[0]
 		l.detach(p)
 		l.risky[p] = struct{}{}
@@ -209,7 +211,8 @@ func (l *Ledger) AtRisk(now time.Time, threshold float64, limit int) (worst []Ri
 	}
 	found := make([]seen, 0, len(l.risky))
 	for p := range l.risky {
-		if probability := l.probability(&p.Entry, second); probability < min(threshold, l.threshold) {
+		o := l.outlook(&p.Entry)
+		if probability := o.probability(now); probability < min(threshold, l.threshold) {
 			found = append(found, seen{p, probability})
 		}
 	}
@@ -217,7 +220,8 @@ func (l *Ledger) AtRisk(now time.Time, threshold float64, limit int) (worst []Ri
 		return cmp.Or(cmp.Compare(a.probability, b.probability), cmp.Compare(b.p.Value, a.p.Value), strings.Compare(a.p.ID, b.p.ID))
 	})
 	for _, s := range found[:min(max(limit, 0), len(found))] {
-		worst = append(worst, Risk{Entry: s.p.Entry, Probability: s.probability, Slack: l.slack(&s.p.Entry, now)})
+		o := l.outlook(&s.p.Entry)
+		worst = append(worst, Risk{Entry: s.p.Entry, Probability: s.probability, Slack: o.slack(now)})
 	}
 	return worst, len(found)
 }

@@ -8,8 +8,10 @@ import (
 // never is later than every promise.
 const never = math.MaxInt64
 
-// curve remembers the distributions of delays; as many as there are keys among
-// the entries, and anew when they outgrow the history itself.
+// maxLedgerCurves bounds the remembered distributions, 1.3 KiB each.
+const maxLedgerCurves = 20_000
+
+// curve remembers distributions of delays; it starts anew when there are too many.
 func (l *Ledger) curve(e *Entry) *Curve {
 	key := Key{e.Location, e.Service, e.Zone}
 	c := l.curves[key]
@@ -22,9 +24,6 @@ func (l *Ledger) curve(e *Entry) *Curve {
 	}
 	return c
 }
-
-// maxLedgerCurves bounds the remembered distributions, 1.3 KiB each.
-const maxLedgerCurves = 20_000
 
 func (l *Ledger) work(e *Entry) *Curve {
 	key := workKey{e.Location, e.Stage}
@@ -39,70 +38,83 @@ func (l *Ledger) work(e *Entry) *Curve {
 	return c
 }
 
-// probability of the promise being kept, given that it is not yet fulfilled at an
-// instant (Unix seconds). It never rises as time goes by.
-//
-// A pickup is kept when the rest of the work takes no longer than the promise
-// allows, given how long the stage has taken. A delivery is kept when its delay is within the slack,
-// given what delay it has reached; while it has not left, the lateness of its leaving that has to be
-// expected is taken off the slack.
-func (l *Ledger) probability(e *Entry, now int64) float64 {
-	at := time.Unix(now, 0)
-	if at.After(e.DeliverBy) {
-		return 0
-	}
-	if e.Service == "" {
-		return l.work(e).Given(e.DeliverBy.Sub(e.Since), at.Sub(e.Since))
-	}
-	slack := e.DeliverBy.Sub(e.Calendar)
-	if e.Stage < StageShipped {
-		slack -= max(l.leaves(e, at).Sub(e.ShipBy), 0)
-	}
-	return l.curve(e).Given(slack, at.Sub(e.Calendar))
+// outlook is an entry with what was learned of its like, so that asking about many instants is cheap.
+type outlook struct {
+	*Entry
+	delay *Curve // nil: a pickup
+	work  *Curve // nil: it has left
+	// leaves is when the parcel is expected to leave or the pickup to be ready: the median of the stage.
+	leaves time.Time
 }
 
-// leaves is when the parcel is expected to leave: the median of the stage, or now
-// when it has taken longer. A location that is closed does not work, which the
-// history of the stage knows only on the average.
-func (l *Ledger) leaves(e *Entry, now time.Time) time.Time {
-	expected := e.Since.Add(l.work(e).Quantile(0.5))
-	if expected.Before(now) {
-		return now
+func (l *Ledger) outlook(e *Entry) outlook {
+	o := outlook{Entry: e}
+	if e.Service != "" {
+		o.delay = l.curve(e)
 	}
-	return expected
+	if e.Service == "" || e.Stage < StageShipped {
+		o.work = l.work(e)
+		o.leaves = e.Since.Add(o.work.Quantile(0.5))
+	}
+	return o
+}
+
+// late is by how much the parcel must be expected to leave too late, as of now. A
+// location that is closed does not work, which the history of the stage knows only on the average.
+func (o *outlook) late(now time.Time) time.Duration {
+	if o.work == nil || o.delay == nil {
+		return 0
+	}
+	leaves := o.leaves
+	if leaves.Before(now) {
+		leaves = now
+	}
+	return max(leaves.Sub(o.ShipBy), 0)
+}
+
+// probability of the promise being kept, given that it is not yet fulfilled at an
+// instant. It never rises as time goes by.
+//
+// A pickup is kept when the rest of the work takes no longer than the promise
+// allows, given how long the stage has taken. A delivery is kept when its delay is
+// within the slack, given what delay it has reached; while it has not left, the
+// lateness of its leaving that has to be expected is taken off the slack.
+func (o *outlook) probability(now time.Time) float64 {
+	if now.After(o.DeliverBy) {
+		return 0
+	}
+	if o.delay == nil {
+		return o.work.Given(o.DeliverBy.Sub(o.Since), now.Sub(o.Since))
+	}
+	return o.delay.Given(o.DeliverBy.Sub(o.Calendar)-o.late(now), now.Sub(o.Calendar))
 }
 
 // slack is the time between when it is expected and when it was promised.
-func (l *Ledger) slack(e *Entry, now time.Time) time.Duration {
-	var expected time.Time
-	switch {
-	case e.Service == "":
-		expected = l.leaves(e, now)
-	default:
-		expected = e.Calendar.Add(l.curve(e).Quantile(0.5))
-		if e.Stage < StageShipped {
-			expected = expected.Add(max(l.leaves(e, now).Sub(e.ShipBy), 0))
-		}
+func (o *outlook) slack(now time.Time) time.Duration {
+	expected := o.leaves
+	if o.delay != nil {
+		expected = o.Calendar.Add(o.delay.Quantile(0.5) + o.late(now))
 	}
 	if expected.Before(now) {
 		expected = now
 	}
-	return e.DeliverBy.Sub(expected)
+	return o.DeliverBy.Sub(expected)
 }
 
 // riskAt is the first second at which the probability is below the threshold if
 // nothing happens: found by halving, as it only falls.
 func (l *Ledger) riskAt(e *Entry) int64 {
-	low, high := e.Since.Unix(), e.DeliverBy.Unix()+1
 	if l.threshold <= 0 {
 		return never
 	}
-	if low >= high || l.probability(e, low) < l.threshold {
+	o := l.outlook(e)
+	low, high := e.Since.Unix(), e.DeliverBy.Unix()+1
+	if low >= high || o.probability(time.Unix(low, 0)) < l.threshold {
 		return low
 	}
 	for high-low > 1 {
 		middle := low + (high-low)/2
-		if l.probability(e, middle) < l.threshold {
+		if o.probability(time.Unix(middle, 0)) < l.threshold {
 			high = middle
 		} else {
 			low = middle

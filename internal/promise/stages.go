@@ -45,10 +45,10 @@ const minStageObservations = 30
 
 // Stages is what was learned of the work at locations: how long it takes from the
 // beginning of a stage until the parcel leaves or the pickup is ready. Nil has learned nothing.
-type Stages struct{ table Delays }
+type Stages struct{ table *Delays }
 
 // NewStages returns a table in which an observation counts half after so many days; 0: DefaultHalfLifeDays.
-func NewStages(halfLifeDays int64) *Stages { return &Stages{*NewDelays(halfLifeDays)} }
+func NewStages(halfLifeDays int64) *Stages { return &Stages{NewDelays(halfLifeDays)} }
 
 func stageKey(location string, s Stage) Key { return Key{location, s.String(), AnyZone} }
 
@@ -78,7 +78,7 @@ func (s *Stages) record(location string, stage Stage, b bin) {
 func (s *Stages) Advance(today network.Date) { s.table.Advance(today) }
 
 // MergeStages returns a table with the observations of both, like Merge.
-func MergeStages(a, b *Stages) *Stages { return &Stages{*Merge(&a.table, &b.table)} }
+func MergeStages(a, b *Stages) *Stages { return &Stages{Merge(a.table, b.table)} }
 
 // Snapshot returns the table for storing, like Delays.Snapshot.
 func (s *Stages) Snapshot(version int64) Snapshot { return s.table.Snapshot(version) }
@@ -89,7 +89,7 @@ func RestoreStages(snapshot Snapshot) (*Stages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stages{*d}, nil
+	return &Stages{d}, nil
 }
 
 // stagePriors are the hazards and curves of typicalHours.
@@ -118,6 +118,10 @@ func (s *Stages) Curve(location string, stage Stage) *Curve {
 	if s == nil {
 		return prior.curve
 	}
-	here, anywhere := stageKey(location, stage), stageKey("", stage)
-	return curveOf(stageScale, s.table.keys, [5]Key{here, anywhere}, [5]string{levelStageHere, levelStage}, minStageObservations, prior.curve, &prior.hazards)
+	levels := []Key{stageKey(location, stage), stageKey("", stage)}
+	enough, found, n := believed(s.table.keys, levels, 0, minStageObservations)
+	if found < 0 {
+		return prior.curve
+	}
+	return stageScale.blend(enough, &prior.hazards, [2]string{levelStageHere, levelStage}[found], n)
 }
