@@ -11,7 +11,7 @@ import (
 const (
 	// maxCalendarEntries bounds what a Calendar remembers, about 150 bytes each. When
 	// it is full it starts anew, which costs time and changes no answer.
-	maxCalendarEntries = 200_000
+	maxCalendarEntries = 50_000
 	// backlogStep is what backlog is counted in, minutes, rounded up.
 	backlogStep = 15
 	// readyStep is what pickup times are rounded up to.
