@@ -31,6 +31,13 @@ func TestCalendarIsBounded(t *testing.T) {
 	if most != maxCalendarEntries || len(c.departures) != 1 {
 		t.Errorf("at most %d are remembered, then %d", most, len(c.departures))
 	}
+	equal, err := NewWorkdays([]string{"monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Departure(l, strconv.Itoa(maxCalendarEntries), equal, 0, now); err != nil || len(c.departures) != 1 {
+		t.Errorf("equal working days are remembered apart: %d, %v", len(c.departures), err)
+	}
 	for i := range maxCalendarEntries + 1 {
 		c.collections[collectionKey{l, int64(-1 - i)}] = remembered[Collection]{}
 	}

@@ -44,7 +44,7 @@ type Calendar struct {
 type departureKey struct {
 	location *network.Location
 	service  string
-	carrier  *Workdays
+	carrier  Workdays // its value, so that equal settings share answers
 	backlog  int64
 }
 
@@ -72,7 +72,7 @@ func NewCalendar() *Calendar {
 // days on which the location works. Returns network.ErrNeverOpen, and the error of
 // an unknown time zone.
 func (c *Calendar) Departure(l *network.Location, service string, carrier *Workdays, backlog int64, now time.Time) (Departure, error) {
-	key := departureKey{l, service, carrier, roundBacklog(backlog)}
+	key := departureKey{l, service, *carrier, roundBacklog(backlog)}
 	second := now.Unix()
 	c.mu.RLock()
 	r, ok := c.departures[key]
