@@ -178,7 +178,7 @@ var environment = sync.OnceValue(func() *cel.Env {
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
 		cel.ParserExpressionSizeLimit(MaxExpressionBytes),
-		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), cel.ValidateComprehensionNestingLimit(1)),
+		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateDurationLiterals(), cel.ValidateComprehensionNestingLimit(2)),
 	}
 	for i := range facts {
 		typ, _ := facts[i].types()
@@ -343,6 +343,9 @@ func explain(text string, line, column int, message string) (offset int, said st
 		}
 	}
 	message, _, _ = strings.Cut(message, " (in container")
+	if strings.HasSuffix(message, "reserved identifier: return") {
+		message += "; what comes back is called returned, like returned.reason"
+	}
 	return offset, strings.TrimSpace(strings.TrimPrefix(message, "Syntax error: "))
 }
 

@@ -19,6 +19,7 @@ type row struct {
 	locations, products TagRule
 	when                []conjunct
 	outcome             string
+	broken              bool // its condition does not compile
 }
 
 // conjunct is one of the conditions that an expression joins with &&. When it
@@ -217,6 +218,7 @@ func (r *row) apart(o *row) bool {
 // table finds rows that can never decide, and pairs of rows of which only the order
 // says which one does. A general row after a special one is how tables are meant: no warning.
 func (c *compiler) table(rows []row) {
+	rows = slices.DeleteFunc(rows, func(r row) bool { return r.broken })
 	for i := range rows {
 		r := &rows[i]
 		if slices.ContainsFunc(r.when, func(a conjunct) bool {
@@ -241,6 +243,9 @@ func (c *compiler) table(rows []row) {
 
 // shadowedGroups finds groups that are left nothing by one before them.
 func (c *compiler) shadowedGroups(groups []CompiledGroup) {
+	if len(c.bad) > 0 {
+		return // a condition that does not compile is not one that is always true
+	}
 	for i := range groups {
 		g := &groups[i]
 		for j := range i {

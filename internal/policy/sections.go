@@ -97,9 +97,10 @@ func (c *compiler) filters(list string, filters []Filter) (out []CompiledFilter)
 			c.add(at+".keep", problem.Required, "is required")
 			continue
 		}
+		known := len(c.bad)
 		e := c.condition(at+".keep", f.Keep, scope{allowed: usesItem})
 		if e == nil {
-			if len(c.bad) == 0 {
+			if len(c.bad) == known {
 				c.warning(at+".keep", CodeIdle, "is always true: the filter keeps everything")
 			}
 			continue

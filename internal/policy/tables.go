@@ -135,6 +135,7 @@ func (c *compiler) availability(s *AvailabilitySection) *CompiledAvailability {
 		if r.Hide && r.Buffer+r.Safety+r.Percent > 0 {
 			c.warning(at+".hide", CodeIdle, "hides everything; buffer, safety and percent change nothing")
 		}
+		known := len(c.bad)
 		o := CompiledBuffer{
 			Name: r.Name, Channels: r.Channels, Types: r.Types, Locations: r.Locations, Products: r.Products,
 			Buffer: r.Buffer, Safety: r.Safety, Percent: r.Percent, Hide: r.Hide,
@@ -143,7 +144,7 @@ func (c *compiler) availability(s *AvailabilitySection) *CompiledAvailability {
 		out.Rules = append(out.Rules, o)
 		rows[i] = row{
 			name: r.Name, at: at, channels: r.Channels, types: r.Types, locations: r.Locations, products: r.Products, when: conjuncts(o.When),
-			outcome: fmt.Sprint(r.Buffer, r.Safety, r.Percent, r.Hide),
+			outcome: fmt.Sprint(r.Buffer, r.Safety, r.Percent, r.Hide), broken: len(c.bad) > known,
 		}
 	}
 	c.unique("availability.rules", names)
@@ -166,12 +167,13 @@ func (c *compiler) returns(s *ReturnsSection) *CompiledReturns {
 			c.add(at+".locations", problem.Conflict, "goes with to: nearest only")
 		}
 		c.tags(at+".locations", r.Locations)
+		known := len(c.bad)
 		o := CompiledReturn{
 			Name: r.Name, To: r.To, Locations: r.Locations,
 			When: c.condition(at+".when", r.When, scope{allowed: UsesOrder | UsesLine | UsesSKU | UsesReturned | UsesNow}),
 		}
 		out.Rules = append(out.Rules, o)
-		rows[i] = row{name: r.Name, at: at, when: conjuncts(o.When), outcome: fmt.Sprint(r.To, r.Locations)}
+		rows[i] = row{name: r.Name, at: at, when: conjuncts(o.When), outcome: fmt.Sprint(r.To, r.Locations), broken: len(c.bad) > known}
 	}
 	c.unique("returns.rules", names)
 	c.table(rows)
