@@ -67,6 +67,15 @@ func schemaName(t reflect.Type, hint string) string {
 	if known, ok := schemaNames[pkg+"."+name]; ok {
 		return known
 	}
+	if pkg == "plancase" {
+		return "Case" + strings.TrimPrefix(name, "Case")
+	}
+	if pkg == "sourcing" && name != "Decision" {
+		return "Sourcing" + name
+	}
+	if pkg == "promise" && !strings.HasPrefix(name, "Promise") {
+		return "Promise" + name
+	}
 	if pkg == "webhook" && !strings.HasPrefix(name, "Webhook") {
 		return "Webhook" + name
 	}
@@ -75,7 +84,7 @@ func schemaName(t reflect.Type, hint string) string {
 
 // schemaNames are names that say more outside their package than the Go name does.
 var schemaNames = map[string]string{
-	"order.New": "NewOrder", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
+	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
 	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",
 	"network.Interval": "OpeningHours", "bulk.Report": "ImportReport", "importer.Rejection": "ImportRejection",
 	"engine.Published": "Event", "engine.PublishedStream": "EventStream", "api.KeyView": "Key", "api.PositionView": "Position",

@@ -113,6 +113,19 @@ func (e *Engine) capacityLeft(book *inventory.Book, l *network.Location, now tim
 	return left(order.MeasureOrders), left(order.MeasureUnits), left(order.MeasureValue)
 }
 
+// capacityUsed is the share of the day's orders that the location has been given, 0 to 1; 0 without a limit.
+func capacityUsed(book *inventory.Book, l *network.Location, now time.Time) float64 {
+	day := l.Capacity.OrdersPerDay
+	if day == nil {
+		return 0
+	}
+	if *day == 0 {
+		return 1
+	}
+	p, _ := book.Get(inventory.PositionKey{SKU: slotsFor(l, order.MeasureOrders, now)[0].Slot, Location: l.ID})
+	return min(float64(p.Allocated)/float64(*day), 1)
+}
+
 // useCapacity returns what lines of an order take of the capacity of the location they are given to,
 // for order.Placement.Capacity. Slots that are not at the location's limit yet are brought
 // there in the same commit. beyond lets them take more than is left, for units that must go

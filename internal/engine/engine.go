@@ -31,6 +31,8 @@ import (
 	"github.com/orderly-oms/orderly/internal/catalog"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/policy"
+	"github.com/orderly-oms/orderly/internal/promise"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -95,6 +97,10 @@ type Engine struct {
 	book      atomic.Pointer[inventory.Book]
 	directory atomic.Pointer[network.Directory]
 	catalog   atomic.Pointer[catalog.Catalog]
+	places    atomic.Pointer[places]
+	policies  atomic.Pointer[policy.Set]
+	ruleCache atomic.Pointer[ruleCache]
+	calendar  *promise.Calendar
 	cache     *cache
 	lanes     []*lane
 	follower  follower
@@ -134,7 +140,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 	if opt.Fatal == nil {
 		opt.Fatal = func(err error) { panic(err) }
 	}
-	e := &Engine{store: s, opt: opt, log: opt.Log, cache: newCache(maxCached), stop: make(chan struct{})}
+	e := &Engine{store: s, opt: opt, log: opt.Log, cache: newCache(maxCached), calendar: promise.NewCalendar(), stop: make(chan struct{})}
 	ch := make(chan struct{})
 	e.changed.Store(&ch)
 	for b := range s.Buckets() {

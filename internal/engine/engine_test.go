@@ -105,7 +105,7 @@ func TestOrderGoesToTheNearestAndThroughItsLife(t *testing.T) {
 		}
 		n.equalsStore()
 		timeline, err := n.Timeline(background, n.OrderKey(o.ID), 0, 100)
-		if err != nil || len(timeline) != 7 {
+		if err != nil || len(timeline) != 8 {
 			t.Fatalf("%d events, %v", len(timeline), err)
 		}
 	})

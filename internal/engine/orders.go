@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -64,7 +65,8 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		if was := tx.Existing(*c.Unique); was != nil {
 			return e.repeatCapture(was, fingerprint)
 		}
-		start := n.Capture(order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts})
+		start := e.captured(n, order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts})
+		e.offered(tx, reservation, start.Order)
 		o, err := order.Fold(nil, []order.Event{start}, 1, tx.Now)
 		if err != nil {
 			return nil, err
@@ -77,7 +79,7 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		if err != nil {
 			return nil, err
 		}
-		if s.reject && placed.missing() {
+		if (s.reject || placed.rejected) && placed.missing() {
 			return nil, placed.outOfStock(o)
 		}
 		o, err = tx.saveOrder(nil, append([]order.Event{start}, placed.events...))
@@ -87,6 +89,44 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		return &Reply{Status: http.StatusCreated, Value: o, Entry: tx.Entry(c.Stream)}, nil
 	}
 	return e.Submit(ctx, c)
+}
+
+// captured starts an order; its kits come apart when the policy in force wants components from anywhere.
+func (e *Engine) captured(n *order.New, c order.Captured) order.Event {
+	start := n.Capture(c)
+	if !slices.ContainsFunc(start.Order.Lines, func(l order.Line) bool { return len(l.Parts) > 0 }) {
+		return start
+	}
+	compiled, _ := e.sourcingPolicy(start.Order, nil, c.At)
+	if slices.ContainsFunc(compiled.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Limits.Kits == "component" }) {
+		c.Weigh = e.listPrice
+		start = n.Capture(c)
+	}
+	return start
+}
+
+// listPrice is what the catalog asks for a unit; 1 when it does not say.
+func (e *Engine) listPrice(sku string) int64 {
+	if s, ok := e.Catalog().Get(sku); ok && s.Price != nil && s.Price.Amount > 0 {
+		return s.Price.Amount
+	}
+	return 1
+}
+
+// offered gives an order without a service the one it was promised with, else the channel's.
+func (e *Engine) offered(tx *Tx, reservation store.Key, o *order.Order) {
+	if reservation.ID == "" || o.Service != "" || o.Method != order.Ship {
+		return
+	}
+	if en := tx.Entry(reservation); en != nil {
+		if r := en.Value.(*inventory.Reservation); r.Offer != nil && r.Offer.Service != "" {
+			o.Service = r.Offer.Service
+			return
+		}
+	}
+	if ch, ok := e.Directory().Channel(o.Channel); ok {
+		o.Service = ch.Service
+	}
 }
 
 // repeatCapture answers an order that the channel sent before with what it was
@@ -143,6 +183,9 @@ func (tx *Tx) saveOrder(o *order.Order, events []order.Event) (*order.Order, err
 	}
 	if o == nil {
 		r.Terms = searchTerms(next)
+	}
+	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
+		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
 	}
 	tx.Put(r, next)
 	return next, nil
@@ -204,10 +247,42 @@ func (e *Engine) Cancel(ctx context.Context, id string, c order.Cancellation, m 
 	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.Cancel(c) })
 }
 
-// wakeOrder looks for stock for units that wait.
+// wakeOrder looks for stock for units that wait, and cancels those that waited too long.
 func (e *Engine) wakeOrder(tx *Tx, en *Entry) (*Reply, error) {
-	_, err := e.placeAgain(tx, en.Value.(*order.Order), anyUnplaced)
+	o := en.Value.(*order.Order)
+	if events := o.Overdue(tx.Now); len(events) > 0 {
+		_, err := tx.saveOrder(o, events)
+		return &Reply{}, err
+	}
+	_, err := e.placeAgain(tx, o, anyUnplaced)
 	return &Reply{}, err
+}
+
+// Release lets units that wait for a location, in a queue or for stock, look for one
+// now. The reply's value is the order. Errors: *order.Refusal when nothing waits, those of Submit.
+func (e *Engine) Release(ctx context.Context, id string, m Meta) (*Reply, error) {
+	key := e.OrderKey(id)
+	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
+		en := tx.Entry(key)
+		if en == nil {
+			return nil, ErrNotFound
+		}
+		o := en.Value.(*order.Order)
+		if m.IfVersion != 0 && m.IfVersion != o.Version {
+			return nil, ErrVersion
+		}
+		if !anyUnplaced(o) {
+			return nil, &order.Refusal{Code: order.CodeNothingToDo, Message: "every unit is with a location, left, or is cancelled"}
+		}
+		next, err := e.placeAgain(tx, o, anyUnplaced)
+		if err != nil {
+			return nil, err
+		}
+		if next == o {
+			return &Reply{Status: http.StatusOK, Value: o, Entry: en}, nil
+		}
+		return &Reply{Status: http.StatusOK, Value: next, Entry: tx.Entry(key)}, nil
+	}})
 }
 
 func anyOpen(o *order.Order) bool {
@@ -226,7 +301,7 @@ func (e *Engine) placeAgain(tx *Tx, o *order.Order, wanted func(*order.Order) bo
 	if !wanted(o) {
 		return o, nil
 	}
-	s := e.sources(o.Channel, o.Method, o.PickupLocation, o.ShipTo)
+	s := e.sources(o)
 	placed, err := e.place(tx, s, o, nil)
 	if err != nil || len(placed.events) == 0 {
 		return o, err
@@ -266,7 +341,7 @@ func (e *Engine) prepare(n *order.New) (*sources, error) {
 	if n.Method == "" {
 		n.Method = order.Ship
 	}
-	if n.Service == "" && n.Method == order.Ship {
+	if n.Service == "" && n.Method == order.Ship && n.ReservationID == "" { // a reservation may bring the service it was promised with
 		n.Service = ch.Service
 	}
 	if n.Shortage == "" {
@@ -277,6 +352,11 @@ func (e *Engine) prepare(n *order.New) (*sources, error) {
 			bad.Add("pickup_location", problem.Unknown, "%q is no location with pickup", n.PickupLocation)
 		}
 	}
+	for _, l := range []struct{ pointer, id string }{{"required_location", n.RequiredLocation}, {"preferred_location", n.PreferredLocation}} {
+		if _, ok := d.Location(l.id); l.id != "" && !ok {
+			bad.Add(l.pointer, problem.Unknown, "there is no location %q", l.id)
+		}
+	}
 	for i := range n.Lines {
 		if !cat.Has(n.Lines[i].SKU) {
 			bad.Add(fmt.Sprintf("lines[%d].sku", i), problem.Unknown, "the catalog has no SKU %q", n.Lines[i].SKU)
@@ -285,24 +365,9 @@ func (e *Engine) prepare(n *order.New) (*sources, error) {
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	s := e.sources(n.Channel, n.Method, n.PickupLocation, n.ShipTo)
+	s := e.sources(&order.Order{
+		Channel: n.Channel, Method: n.Method, Service: n.Service, PickupLocation: n.PickupLocation, ShipTo: n.ShipTo,
+	})
 	s.reject = n.Shortage == "reject"
 	return s, nil
-}
-
-// retryAt is when units that no location has are looked for next: at the next
-// supply of one of them, or after a wait that grows with the age of the order.
-func (e *Engine) retryAt(o *order.Order, missing []order.LineQuantity, now time.Time) time.Time {
-	const least, most = 5 * time.Minute, 6 * time.Hour
-	wait := min(max(now.Sub(o.CreatedAt)/4, least), most)
-	at := now.Add(wait)
-	for _, q := range missing {
-		e.Book().EachSupply(o.Line(q.Line).SKU, func(s inventory.Supply) bool {
-			if s.ExpectedAt.After(now) && s.ExpectedAt.Before(at) {
-				at = s.ExpectedAt
-			}
-			return !s.ExpectedAt.After(now)
-		})
-	}
-	return at
 }

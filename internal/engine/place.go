@@ -6,64 +6,23 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
-	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/money"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
-	"github.com/orderly-oms/orderly/internal/store"
 )
-
-// sources are the locations that may fulfil an order, found before the decision
-// because they depend on reference data only.
-type sources struct {
-	locations []*network.Location // ascending by id
-	indexes   []int32             // of the locations in the book
-	distances []float64
-	buffer    int64
-	reject    bool // refuse the order when it cannot be placed whole
-	directory *network.Directory
-}
-
-// sources finds the locations a channel's order may be fulfilled from.
-func (e *Engine) sources(channel string, method order.Method, pickup string, to *network.Address) *sources {
-	d, book := e.Directory(), e.Book()
-	s := &sources{directory: d}
-	ch, ok := d.Channel(channel)
-	if !ok {
-		return s
-	}
-	s.buffer = ch.Buffer
-	capability := network.CanShip
-	if method == order.Pickup {
-		capability = network.CanPickup
-	}
-	s.locations = d.Eligible(channel, capability)
-	if method == order.Pickup {
-		s.locations = slices.DeleteFunc(slices.Clone(s.locations), func(l *network.Location) bool { return l.ID != pickup })
-	}
-	s.indexes = make([]int32, len(s.locations))
-	s.distances = make([]float64, len(s.locations))
-	for i, l := range s.locations {
-		s.indexes[i] = book.LocationIndex(l.ID)
-		s.distances[i] = sourcing.UnknownDistance
-		if to != nil {
-			if km, ok := network.Distance(&l.Address, to); ok {
-				s.distances[i] = km
-			}
-		}
-	}
-	return s
-}
 
 // placement is the outcome of placing the unplaced units of an order.
 type placement struct {
-	events    []order.Event
-	backorder []order.LineQuantity
+	events   []order.Event
+	unplaced []order.LineQuantity
+	rejected bool // the policy refuses an order that cannot be placed whole
 }
 
-func (p *placement) missing() bool { return len(p.backorder) > 0 }
+func (p *placement) missing() bool { return len(p.unplaced) > 0 }
 
 func (p *placement) outOfStock(o *order.Order) error {
-	q := p.backorder[0]
+	q := p.unplaced[0]
 	at := slices.IndexFunc(o.Lines, func(l order.Line) bool { return l.ID == q.Line })
 	return &order.Refusal{
 		Code: CodeOutOfStock, Pointer: fmt.Sprintf("lines[%d].quantity", at),
@@ -80,140 +39,158 @@ type demand struct {
 // share collects what one location is given.
 type share struct {
 	lines, reserved []order.LineQuantity
+	service, via    string
+	carrier         int64
 	reason          string
+	rule            string
+	beyond          bool // it is given even beyond the location's capacity
+}
+
+// placing is one order being placed.
+type placing struct {
+	e    *Engine
+	tx   *Tx // nil: nothing is carried out
+	book *inventory.Book
+	now  time.Time
+	s    *sources
+	o    *order.Order
+	// policy, when not nil, decides instead of the one in force.
+	policy  *policy.Compiled
+	unsplit bool // all from one location, or nothing
+	shares  map[string]*share
+	taken   map[inventory.PositionKey]int64
+	plan    order.Plan
+	digits  int
+	rules   promiseRules
 }
 
 // place decides which locations get the unplaced units of an order: first
-// those where a claimed reservation holds them, then by the sourcing rule.
-func (e *Engine) place(tx *Tx, s *sources, o *order.Order, held []heldUnits) (*placement, error) {
+// those where a claimed reservation holds them, then by the policy in force.
+func (e *Engine) place(tx *Tx, s *sources, o *order.Order, held *claimed) (*placement, error) {
+	return (&placing{e: e, tx: tx, book: tx.Book(), now: tx.Now, s: s, o: o}).run(held)
+}
+
+func (p *placing) run(held *claimed) (*placement, error) {
+	e, o := p.e, p.o
+	p.shares, p.taken = map[string]*share{}, map[inventory.PositionKey]int64{}
+	p.digits, _ = money.Exponent(o.Currency)
+	of := orderFacts(o)
+	p.rules = e.promiseRules(&of, p.now)
 	demands := make([]demand, 0, len(o.Lines))
 	for _, q := range o.Unplaced() {
 		demands = append(demands, demand{line: o.Line(q.Line), left: q.Quantity})
 	}
-	shares := map[string]*share{}
-	taken := takeHeld(demands, held, shares)
-	for _, group := range independent(demands) {
-		e.planGroup(tx.Book(), s, o, group, taken, shares)
-	}
-	placements := make([]order.Placement, 0, len(shares))
-	for location, sh := range shares {
-		promise, cost := e.promise(s.directory, o, location, sh.lines, tx.Now)
-		placements = append(placements, order.Placement{
-			Location: location, Lines: sh.lines, Reserved: sh.reserved, Service: o.Service, Promise: promise, Cost: cost,
-			Decision: order.Decision{Rule: "nearest-complete/1", Candidates: len(s.locations), Excluded: o.Excluded, Reason: sh.reason},
-		})
-	}
-	slices.SortFunc(placements, func(a, b order.Placement) int {
-		if a.Location < b.Location {
-			return -1
+	p.takeHeld(demands, held)
+	action := order.Waiting{Action: order.WaitBackorder}
+	if all := wants(demands); len(all) > 0 {
+		compiled, name := p.policy, "candidate"
+		if compiled == nil {
+			compiled, name = e.sourcingPolicy(o, demands, p.now)
 		}
-		return 1
-	})
-	p := &placement{}
+		if p.unsplit {
+			compiled = e.unsplit(compiled)
+		}
+		for _, group := range independent(all) {
+			action = p.decide(group, compiled, name)
+		}
+	}
+	out := &placement{rejected: action.Action == actionReject}
 	for _, d := range demands {
 		if d.left > 0 {
-			p.backorder = append(p.backorder, order.LineQuantity{Line: d.line.ID, Quantity: d.left})
+			out.unplaced = append(out.unplaced, order.LineQuantity{Line: d.line.ID, Quantity: d.left})
 		}
 	}
-	var retry time.Time
-	if len(p.backorder) > 0 {
-		retry = e.retryAt(o, p.backorder, tx.Now)
+	p.plan.Unplaced, p.plan.Waiting = out.unplaced, action
+	if action.Action == actionReject {
+		p.plan.Waiting.Action = order.WaitBackorder // of an order that exists already
+	}
+	if err := p.place(held); err != nil {
+		return nil, err
+	}
+	if len(out.unplaced) > 0 {
+		p.wait()
 	}
 	var err error
-	p.events, err = o.Place(order.Plan{Placements: placements, Unplaced: p.backorder, Waiting: order.Waiting{Action: order.WaitBackorder}, Retry: retry}, tx.Now)
-	return p, err
+	out.events, err = o.Place(p.plan, p.now)
+	return out, err
 }
 
-// independent groups demands so that demands of different groups share no stock
-// and those of one group are planned after each other. Nearly always that is one
-// group with all lines, planned at once; lines that share a SKU come one by one.
-func independent(demands []demand) [][]*demand {
-	seen := map[string]bool{}
-	shared := false
-	note := func(sku string) {
-		shared = shared || seen[sku]
-		seen[sku] = true
-	}
-	all := make([]*demand, 0, len(demands))
-	for i := range demands {
-		d := &demands[i]
-		if d.left <= 0 {
-			continue
-		}
-		all = append(all, d)
-		if len(d.line.Parts) == 0 {
-			note(d.line.SKU)
-		}
-		for _, p := range d.line.Parts {
-			note(p.SKU)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	if !shared {
-		return [][]*demand{all}
-	}
-	groups := make([][]*demand, len(all))
-	for i, d := range all {
-		groups[i] = []*demand{d}
-	}
-	return groups
-}
+// actionReject is the policy's word for refusing an order at capture.
+const actionReject = "reject"
 
-// planGroup plans some demands at once and books the result into shares and taken.
-func (e *Engine) planGroup(book *inventory.Book, s *sources, o *order.Order, group []*demand, taken map[inventory.PositionKey]int64, shares map[string]*share) {
-	problem := sourcing.Problem{Quantity: make([]int64, len(group)), Candidates: make([]sourcing.Candidate, 0, len(s.locations))}
-	available := make([]int64, len(group)*len(s.locations))
-	var buffer inventory.AvailabilityBuffer
-	var answer []inventory.Availability
-	for i, d := range group {
-		problem.Quantity[i] = d.left
-		buffer.Reset()
-		answer = book.AppendAvailability(answer[:0], &buffer, inventory.Inquiry{
-			SKU: d.line.SKU, Parts: d.line.Parts, Locations: s.indexes, Buffer: s.buffer, Empty: true,
-		})
-		for c, stock := range answer[0].Locations {
-			units := stock.Units
-			if len(taken) > 0 {
-				units = lessTaken(units, d.line, s.locations[c].ID, taken)
-			}
-			available[c*len(group)+i] = units
-		}
-	}
-	for c, l := range s.locations {
-		if slices.Contains(o.Excluded, l.ID) {
-			continue
-		}
-		problem.Candidates = append(problem.Candidates, sourcing.Candidate{
-			Location: l.ID, DistanceKm: s.distances[c], Priority: int(l.Priority), Available: available[c*len(group) : (c+1)*len(group)],
-		})
-	}
-	result := sourcing.Plan(problem)
-	for _, sh := range result.Shares {
-		location := problem.Candidates[sh.Candidate].Location
-		reason := "nearest location with some of the order"
-		if result.Complete {
-			reason = "nearest location that has everything"
-		}
-		for i, q := range sh.Quantity {
-			if q == 0 {
-				continue
-			}
-			group[i].left -= q
-			give(shares, location, reason).add(group[i].line, q, 0)
-			eachStocked(group[i].line, q, func(sku string, n int64) {
-				taken[inventory.PositionKey{SKU: sku, Location: location}] += n
+// decide lets the policy place some wants, books the result, and says what the rest waits for.
+func (p *placing) decide(group []*want, c *policy.Compiled, name string) order.Waiting {
+	f := p.facts(group, p.e.needs(c))
+	d := sourcing.Decide(f, c, name)
+	for i := range d.Shipments {
+		s := &d.Shipments[i]
+		sh := p.give(s.Location)
+		sh.service, sh.via, sh.carrier = s.Service, s.Via, sh.carrier+s.Carrier
+		sh.reason, sh.rule = sourcing.Reason(d, s, p.digits), name
+		sh.beyond = sh.beyond || ignoresCapacity(c, s.Group)
+		for _, u := range s.Lines {
+			w := group[slices.IndexFunc(group, func(w *want) bool { return w.id == u.Line })]
+			w.give(sh, u.Quantity)
+			eachStocked(w.sku, w.parts, u.Quantity, func(sku string, n int64) {
+				p.taken[inventory.PositionKey{SKU: sku, Location: s.Location}] += n
 			})
 		}
 	}
+	if len(d.Shipments) > 0 || p.o.Attempts == 0 && p.o.Waiting == nil && p.o.RetryAt.IsZero() {
+		p.plan.Decisions = append(p.plan.Decisions, d) // looking again in vain is not worth a record
+	}
+	w := order.Waiting{Action: order.WaitBackorder}
+	if d.Otherwise != "" {
+		w = order.Waiting{Action: d.Otherwise, Queue: d.Queue, CancelAt: d.CancelAt}
+	}
+	return w
 }
 
-func give(shares map[string]*share, location, reason string) *share {
-	sh := shares[location]
+// place turns shares into placements, ascending by location.
+func (p *placing) place(held *claimed) error {
+	for location, sh := range p.shares {
+		pl := order.Placement{
+			Location: location, Lines: sh.lines, Reserved: sh.reserved, Service: sh.service, Via: sh.via, Cost: sh.carrier,
+			Decision: order.Decision{Rule: sh.rule, Candidates: len(p.s.locations), Excluded: p.o.Excluded, Reason: sh.reason},
+		}
+		if pl.Service == "" {
+			pl.Service = p.o.Service
+		}
+		if !held.promised(&pl) {
+			p.date(&pl)
+		}
+		if at := p.s.at(location); p.tx != nil && at >= 0 {
+			var err error
+			if pl.Capacity, err = p.tx.useCapacity(p.s.locations[at], p.o, pl.Lines, sh.beyond); err != nil {
+				return err
+			}
+		}
+		p.plan.Placements = append(p.plan.Placements, pl)
+	}
+	slices.SortFunc(p.plan.Placements, func(a, b order.Placement) int { return compare(a.Location, b.Location) })
+	return nil
+}
+
+// wait sets when units that no location has are looked for again, and what is known of when they come.
+func (p *placing) wait() {
+	w := &p.plan.Waiting
+	switch w.Action {
+	case order.WaitHold, order.WaitException, order.WaitCancel:
+		return
+	}
+	p.plan.Retry = p.e.retryAt(p.o, p.plan.Unplaced, p.now)
+	w.ExpectedAt = p.e.expectedAt(p.s, p.o, p.plan.Unplaced, p.now)
+}
+
+func ignoresCapacity(c *policy.Compiled, group string) bool {
+	return slices.ContainsFunc(c.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Name == group && g.Limits.IgnoreCapacity })
+}
+
+func (p *placing) give(location string) *share {
+	sh := p.shares[location]
 	if sh == nil {
-		sh = &share{reason: reason}
-		shares[location] = sh
+		sh = &share{}
+		p.shares[location] = sh
 	}
 	return sh
 }
@@ -236,21 +213,21 @@ func addLine(lines []order.LineQuantity, id string, q int64) []order.LineQuantit
 	return append(lines, order.LineQuantity{Line: id, Quantity: q})
 }
 
-func eachStocked(l *order.Line, q int64, f func(sku string, n int64)) {
-	if len(l.Parts) == 0 {
-		f(l.SKU, q)
+func eachStocked(sku string, parts []inventory.Part, q int64, f func(sku string, n int64)) {
+	if len(parts) == 0 {
+		f(sku, q)
 		return
 	}
-	for _, p := range l.Parts {
+	for _, p := range parts {
 		f(p.SKU, p.Quantity*q)
 	}
 }
 
-// lessTaken reduces what a location may give of a line by what this decision
+// lessTaken reduces what a location may give of a SKU by what this decision
 // already took there; for kits, by the component that limits most.
-func lessTaken(units int64, l *order.Line, location string, taken map[inventory.PositionKey]int64) int64 {
+func lessTaken(units int64, w *want, location string, taken map[inventory.PositionKey]int64) int64 {
 	left := units
-	eachStocked(l, 1, func(sku string, per int64) {
+	eachStocked(w.sku, w.parts, 1, func(sku string, per int64) {
 		if t := taken[inventory.PositionKey{SKU: sku, Location: location}]; t > 0 {
 			left = min(left, units-(t+per-1)/per)
 		}
@@ -258,71 +235,56 @@ func lessTaken(units int64, l *order.Line, location string, taken map[inventory.
 	return max(left, 0)
 }
 
-// heldUnits are units of a SKU that a claimed reservation holds at a location.
-type heldUnits struct {
-	sku      string
-	location string
-	quantity int64
+// sourcingPolicy is the policy in force for an order, with its name and version.
+func (e *Engine) sourcingPolicy(o *order.Order, demands []demand, now time.Time) (*policy.Compiled, string) {
+	of := orderFacts(o)
+	f := policy.Facts{Order: &of, Now: now}
+	for _, w := range wants(demands) {
+		if !e.Policies().UsesLines(policy.KindSourcing) {
+			break
+		}
+		l := e.lineFacts(w)
+		f.Lines = append(f.Lines, policy.OrderLine{Line: &l.Facts, SKU: l.SKU})
+	}
+	c, version := e.choose(policy.KindSourcing, &f)
+	return c, policyName(c, version)
 }
 
-// takeHeld gives demands what the reservation holds for them. Held units are not
-// free stock, so nothing of it counts as taken.
-func takeHeld(demands []demand, held []heldUnits, shares map[string]*share) map[inventory.PositionKey]int64 {
-	for i := range held {
-		h := &held[i]
-		for j := range demands {
-			d := &demands[j]
-			if q := min(h.quantity, d.left); d.line.SKU == h.sku && q > 0 {
-				give(shares, h.location, "a reservation holds the units here").add(d.line, q, q)
-				h.quantity -= q
-				d.left -= q
+// retryAt is when units that no location has are looked for next: at the next
+// supply of one of them, or after a wait that grows with the age of the order.
+func (e *Engine) retryAt(o *order.Order, missing []order.LineQuantity, now time.Time) time.Time {
+	const least, most = 5 * time.Minute, 6 * time.Hour
+	wait := min(max(now.Sub(o.CreatedAt)/4, least), most)
+	at := now.Add(wait)
+	for _, q := range missing {
+		e.Book().EachSupply(o.Line(q.Line).SKU, func(s inventory.Supply) bool {
+			if s.ExpectedAt.After(now) && s.ExpectedAt.Before(at) {
+				at = s.ExpectedAt
 			}
-		}
+			return !s.ExpectedAt.After(now)
+		})
 	}
-	return map[inventory.PositionKey]int64{}
+	return at
 }
 
-// claim ends the reservation an order was made from. It returns what the
-// reservation held for the order's SKUs; what the order does not use is released.
-func (e *Engine) claim(tx *Tx, key store.Key, o *order.Order) ([]heldUnits, error) {
-	if key.ID == "" {
-		return nil, nil
-	}
-	refuse := func(format string, args ...any) error {
-		return &order.Refusal{Code: CodeReservationEnded, Pointer: "reservation_id", Message: fmt.Sprintf(format, args...)}
-	}
-	en := tx.Entry(key)
-	if en == nil {
-		return nil, refuse("there is no reservation %q", key.ID)
-	}
-	r := en.Value.(*inventory.Reservation)
-	switch {
-	case r.Channel != o.Channel:
-		return nil, refuse("reservation %s belongs to channel %q", r.ID, r.Channel)
-	case r.Status != inventory.ReservationHeld || !r.ExpiresAt.After(tx.Now):
-		return nil, refuse("reservation %s is %s or past its expiry; reserve again or order without it", r.ID, r.Status)
-	}
-	wanted := map[string]int64{}
-	for i := range o.Lines {
-		wanted[o.Lines[i].SKU] += o.Lines[i].Quantity
-	}
-	unused := *r
-	unused.Holds = nil
-	var held []heldUnits
-	for _, h := range r.Holds {
-		sku := r.Lines[h.Line].SKU
-		use := min(h.Quantity, wanted[sku])
-		if !slices.EqualFunc(r.Lines[h.Line].Parts, e.Parts(sku), func(a, b inventory.Part) bool { return a == b }) {
-			use = 0 // the kit was changed meanwhile: its units are sourced anew
+// expectedAt is when supply at the order's locations is due for every missing unit;
+// zero when some of it is not announced. Supply that others wait for as well is counted for each.
+func (e *Engine) expectedAt(s *sources, o *order.Order, missing []order.LineQuantity, now time.Time) (at time.Time) {
+	for _, q := range missing {
+		need, due := q.Quantity, time.Time{}
+		e.Book().EachSupply(o.Line(q.Line).SKU, func(sup inventory.Supply) bool {
+			if sup.ExpectedAt.After(now) && s.has(sup.Location) {
+				need -= sup.Quantity
+				due = sup.ExpectedAt
+			}
+			return need > 0
+		})
+		if need > 0 {
+			return time.Time{}
 		}
-		wanted[sku] -= use
-		if use > 0 {
-			held = append(held, heldUnits{sku: sku, location: h.Location, quantity: use})
-		}
-		if rest := h.Quantity - use; rest > 0 {
-			unused.Holds = append(unused.Holds, inventory.Hold{Line: h.Line, Location: h.Location, Quantity: rest})
+		if due.After(at) {
+			at = due
 		}
 	}
-	event := inventory.ReservationEvent{Type: inventory.EventReservationClaimed, OrderID: o.ID}
-	return held, tx.saveReservation(r, event, unused.Movements(false, "reservation claimed"))
+	return at
 }

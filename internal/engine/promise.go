@@ -5,60 +5,84 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/policy"
+	"github.com/orderly-oms/orderly/internal/promise"
 )
 
-// promise says when a location that gets lines now lets them go and when they
-// arrive, and what carrying them costs (minor units). What cannot be known (a location that
-// never opens, no rate for the destination) stays zero: nothing is promised then.
-func (e *Engine) promise(d *network.Directory, o *order.Order, location string, lines []order.LineQuantity, now time.Time) (p order.Promise, cost int64) {
-	l, ok := d.Location(location)
-	if !ok {
-		return p, 0
-	}
-	if o.Method == order.Pickup {
-		if ready, err := l.Ready(now); err == nil {
-			p.ShipBy, p.DeliverBy = ready.UTC(), ready.UTC()
-		}
-		return p, 0
-	}
-	zone, err := network.LoadZone(l.TimeZone)
-	if err != nil {
-		return p, 0
-	}
-	ships, err := l.ShipDate(now, o.Service)
-	if err != nil {
-		return p, 0
-	}
-	p.ShipBy = endOf(ships, zone)
-	if o.ShipTo == nil {
-		return p, 0
-	}
-	quote, err := d.Quote(o.Service, &l.Address, o.ShipTo, e.grams(o, lines))
-	if err != nil {
-		return p, 0
-	}
-	p.DeliverBy = endOf(ships.AddDays(int(quote.TransitDays)), zone)
-	return p, quote.Price
+// promiseRules are the promise policy in force for an order, ready to date with.
+type promiseRules struct {
+	*promise.Settings
+	policy *policy.CompiledPromise
+	name   string // name@version
 }
 
-// endOf is the first instant after a date.
-func endOf(d network.Date, zone *time.Location) time.Time { return d.AddDays(1).Start(zone).UTC() }
+// settingsKey is what settings depend on.
+type settingsKey struct {
+	policy  *policy.Compiled
+	country string
+}
 
-// grams is the weight of lines; SKUs without a weight count nothing.
-func (e *Engine) grams(o *order.Order, lines []order.LineQuantity) int64 {
-	cat := e.Catalog()
-	var sum int64
-	for _, q := range lines {
-		l := o.Line(q.Line)
-		if s, ok := cat.Get(l.SKU); ok && (s.WeightG > 0 || len(l.Parts) == 0) {
-			sum += s.WeightG * q.Quantity
+// promiseRules returns the rules for an order as policies see it.
+func (e *Engine) promiseRules(f *policy.Order, now time.Time) promiseRules {
+	c, version := e.choose(policy.KindPromise, &policy.Facts{Order: f, Now: now})
+	r := promiseRules{policy: c.Promise, name: policyName(c, version)}
+	cache := &e.rules().settings
+	key := settingsKey{c, f.Country}
+	if s, ok := cache.Load(key); ok {
+		r.Settings = s.(*promise.Settings)
+		return r
+	}
+	s, err := promise.NewSettings(&c.Promise.PromiseSection, f.Country)
+	if err != nil { // it was checked when it was published
+		s, _ = promise.NewSettings(nil, f.Country)
+	}
+	cache.Store(key, &s)
+	r.Settings = &s
+	return r
+}
+
+// shipping is one way of a location to the destination, for the calendar.
+func shipping(l *network.Location, leg *network.Leg) promise.Shipping {
+	return promise.Shipping{From: l, Service: leg.Service, Zone: leg.Zone, TransitDays: leg.TransitDays}
+}
+
+// date fills in the promise of a placement: when its location lets its lines go and when they
+// arrive. What cannot be known (a location that never opens, no rate for the
+// destination) stays zero: nothing is promised then.
+func (p *placing) date(pl *order.Placement) {
+	c := p.s.at(pl.Location)
+	if c < 0 {
+		return
+	}
+	l := p.s.locations[c]
+	if p.o.Method == order.Pickup && pl.Via == "" {
+		if c, err := p.e.calendar.Collection(l, 0, p.now); err == nil {
+			pl.Promise.ShipBy, pl.Promise.DeliverBy = c.Ready, c.Ready
+		}
+		return
+	}
+	for i := range p.s.legs[c] {
+		leg := &p.s.legs[c][i]
+		if leg.Service != pl.Service {
 			continue
 		}
-		for _, p := range l.Parts {
-			if s, ok := cat.Get(p.SKU); ok {
-				sum += s.WeightG * p.Quantity * q.Quantity
+		pl.Zone = leg.Zone
+		a, err := p.e.calendar.Arrive(shipping(l, leg), p.rules.Settings, p.e.lore().delays(), p.now)
+		if err != nil {
+			return
+		}
+		pl.Promise = order.Promise{ShipBy: a.ShipBy, DeliverBy: a.DeliverBy, Calendar: a.Calendar, Probability: round4(a.Probability)}
+		if store, ok := p.s.directory.Location(pl.Via); ok {
+			if ready, err := promise.Forward(store, a.DeliverBy); err == nil {
+				pl.Promise.DeliverBy = ready
 			}
 		}
+		return
 	}
-	return sum
+	if d, err := p.e.calendar.Departure(l, pl.Service, p.rules.Carrier, 0, p.now); err == nil {
+		pl.Promise.ShipBy = d.ShipBy
+	}
 }
+
+// round4 keeps what is worth storing of a probability.
+func round4(p float64) float64 { return float64(int64(p*10_000+0.5)) / 10_000 }

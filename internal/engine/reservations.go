@@ -64,27 +64,15 @@ func (e *Engine) prepareReservation(n *inventory.NewReservation) (*sources, erro
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	s := e.sources(n.Channel, order.Ship, "", nil)
-	if n.Location != "" {
-		s = e.sources(n.Channel, order.Pickup, n.Location, nil)
-		if len(s.locations) == 0 {
-			ship := e.sources(n.Channel, order.Ship, "", nil)
-			s = ship.only(n.Location)
-		}
+	ship := &order.Order{Channel: n.Channel, Method: order.Ship}
+	if n.Location == "" {
+		return e.sources(ship), nil
+	}
+	s := e.sources(&order.Order{Channel: n.Channel, Method: order.Pickup, PickupLocation: n.Location}).only(n.Location)
+	if len(s.locations) == 0 {
+		s = e.sources(ship).only(n.Location)
 	}
 	return s, nil
-}
-
-// only keeps one location of the sources.
-func (s *sources) only(location string) *sources {
-	for i, l := range s.locations {
-		if l.ID == location {
-			one := *s
-			one.locations, one.indexes, one.distances = s.locations[i:i+1], s.indexes[i:i+1], s.distances[i:i+1]
-			return &one
-		}
-	}
-	return &sources{directory: s.directory, buffer: s.buffer}
 }
 
 // hold fills in the reservation's lines and holds by the sourcing rule, or
@@ -98,8 +86,8 @@ func (e *Engine) hold(tx *Tx, s *sources, n *inventory.NewReservation, r *invent
 		r.Lines = append(r.Lines, inventory.ReservationLine{SKU: l.SKU, Requested: l.Quantity, Parts: lines[i].Parts})
 	}
 	shares, taken := map[string]*share{}, map[inventory.PositionKey]int64{}
-	for _, group := range independent(demands) {
-		e.planGroup(tx.Book(), s, &order.Order{}, group, taken, shares)
+	for _, group := range independent(wants(demands)) {
+		e.nearest(tx.Book(), s, n.Channel, group, taken, shares)
 	}
 	for i := range demands {
 		if left := demands[i].left; left > 0 && !n.Partial {

@@ -131,6 +131,10 @@ type Tender struct {
 type Promise struct {
 	ShipBy    time.Time `json:"ship_by,omitzero"`
 	DeliverBy time.Time `json:"deliver_by,omitzero"` // pickup: ready by
+	// Calendar is when the carrier's own days end, without what history added; delays count from it.
+	Calendar time.Time `json:"calendar,omitzero"`
+	// Probability of being kept, as it was when it was given, 0..1; 0: unknown.
+	Probability float64 `json:"probability,omitempty"`
 }
 
 // Order is the aggregate, and at the same time its API representation.
@@ -232,6 +236,8 @@ type Fulfillment struct {
 	Location string `json:"location"`
 	Method   Method `json:"method"`
 	Service  string `json:"service,omitempty"`
+	// Zone is the carrier's for the way, as its tariff counts them.
+	Zone int64 `json:"zone,omitempty"`
 	// Via is the pickup location that it is shipped to; the customer collects it there.
 	Via     string            `json:"via,omitempty"`
 	Status  FulfillmentStatus `json:"status"`

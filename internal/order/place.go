@@ -14,6 +14,7 @@ type Placement struct {
 	Service  string
 	// Via is the pickup location that the placement's location ships to; "": it serves the customer itself.
 	Via     string
+	Zone    int64 // the carrier's
 	Promise Promise
 	Cost    int64
 	// Reserved are those of Lines that a reservation of this order holds at the location.
@@ -78,7 +79,7 @@ func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
 
 func (o *Order) created(p *Placement, number int, at time.Time) Event {
 	f := &Fulfillment{
-		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service, Via: p.Via,
+		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service, Via: p.Via, Zone: p.Zone,
 		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, Capacity: p.Capacity, CreatedAt: at,
 	}
 	if p.Via != "" {

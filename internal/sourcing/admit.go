@@ -197,7 +197,7 @@ func (d *decider) admitLines(g *policy.CompiledGroup, s *Site, available []int64
 		}
 		had = true
 		if d.admitLine(g, s, i) {
-			available[i], any = units, true
+			available[i], any = min(units, left), true
 		}
 	}
 	if !had {

@@ -22,9 +22,13 @@ const (
 	// defaultUnplacedCost is what a unit left unplaced counts unless the policy says otherwise.
 	defaultUnplacedCost = 1_000_000
 
-	// Bounds that keep sums of costs inside an int64, minor units.
-	maxUnitCost     = 1_000_000_000
-	maxShipmentCost = 1_000_000_000_000
+	// Bounds that keep sums of costs inside those of package exact, minor units.
+	maxUnitCost     = 100_000_000
+	maxShipmentCost = 100_000_000_000
+
+	// searchWork bounds the search for one order, in combinations of about 2 ns: what
+	// is beyond it (many lines that must be split by units) is drafted, with a stated gap.
+	searchWork = 2_000_000
 )
 
 var errCost = errors.New("the cost is out of range")
@@ -149,6 +153,7 @@ type siteTariff struct {
 	services []Service
 	carrier  int64   // weight of the carrier's charge in thousandths
 	late     []int64 // cost of lateness, per service
+	next     int     // the next with the same tariffKey, -1: none
 }
 
 // Price is the least charge of any service; unknown charges count UnknownCharge.
@@ -221,18 +226,40 @@ func (d *decider) tariff(g *policy.CompiledGroup, c *candidate) (int, error) {
 			}
 		}
 	}
-	for i := range d.tariffs {
+	key := tariffKey{n: len(t.services)}
+	if key.n > 0 {
+		key.id, key.tariff, key.late = t.services[0].ID, t.services[0].Tariff, t.late[0]
+	}
+	i, seen := d.byTariff[key]
+	for ; seen && i >= 0; i = d.tariffs[i].next {
 		if d.tariffs[i].same(&t) {
 			return i, nil
 		}
 	}
+	t.next = -1
+	if first, ok := d.byTariff[key]; ok {
+		t.next = first
+	}
+	if d.byTariff == nil {
+		d.byTariff = map[tariffKey]int{}
+	}
+	d.byTariff[key] = len(d.tariffs)
 	d.tariffs = append(d.tariffs, t)
 	return len(d.tariffs) - 1, nil
+}
+
+// tariffKey finds tariffs that may be the same: those whose first services are.
+type tariffKey struct {
+	id     string
+	tariff exact.Tariff
+	late   int64
+	n      int
 }
 
 // cheapest finds the group's plan of least total cost.
 func (d *decider) cheapest(g *policy.CompiledGroup) exact.Result {
 	d.tariffs = d.tariffs[:0]
+	clear(d.byTariff)
 	kept := d.cands[:0]
 	for i := range d.cands {
 		c := d.cands[i]
@@ -265,6 +292,7 @@ func (d *decider) cheapest(g *policy.CompiledGroup) exact.Result {
 		p.Tariffs = append(p.Tariffs, &d.tariffs[i])
 	}
 	// Lines of which nothing is left are not part of the problem but keep their place.
+	d.solver.Work = searchWork
 	return d.solve(p)
 }
 
@@ -323,7 +351,8 @@ func (d *decider) limits(g *policy.CompiledGroup, p *exact.Problem) {
 	for i := range d.f.Lines {
 		line := &d.f.Lines[i]
 		p.Lines = append(p.Lines, exact.Line{
-			Quantity: d.left[i], Unfilled: unplaced, Grams: line.Grams, Value: line.Value, Group: d.together(g, i),
+			Quantity: d.left[i], Group: d.together(g, i),
+			Unfilled: within(unplaced, d.left[i]), Grams: within(line.Grams, d.left[i]), Value: within(line.Value, d.left[i]),
 		})
 	}
 	p.Split = splitRule(l.LineSplit)
@@ -332,6 +361,11 @@ func (d *decider) limits(g *policy.CompiledGroup, p *exact.Problem) {
 		p.MaxShipments = int(min(*l.MaxShipments, int64(math.MaxInt32)))
 	}
 	p.MinShipmentValue, p.MinRemainderValue = l.MinShipmentValue, l.MinRemainderValue
+}
+
+// within keeps an amount of each of quantity units inside what the search can add up.
+func within(amount, quantity int64) int64 {
+	return min(max(amount, 0), exact.MaxLineAmount/max(quantity, 1))
 }
 
 func splitRule(name string) exact.Split {

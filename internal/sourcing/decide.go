@@ -26,6 +26,7 @@ type decider struct {
 	numbers  []int64 // backing of the candidates' slices
 	services []Service
 	tariffs  []siteTariff
+	byTariff map[tariffKey]int
 	solver   exact.Solver
 }
 
@@ -52,7 +53,7 @@ func Decide(f *Facts, c *policy.Compiled, name string) *Decision {
 	d.vars = policy.Facts{Order: &f.Order, Now: f.Now}
 	d.left = d.left[:0]
 	for i := range f.Lines {
-		d.left = append(d.left, f.Lines[i].Quantity)
+		d.left = append(d.left, min(f.Lines[i].Quantity, exact.MaxQuantity))
 	}
 	for i := range d.c.Groups {
 		if d.complete() {
@@ -83,6 +84,7 @@ func (d *decider) release() {
 	clear(d.problem.Locations)
 	clear(d.problem.Tariffs)
 	clear(d.tariffs)
+	clear(d.byTariff)
 	deciders.Put(d)
 }
 

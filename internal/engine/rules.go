@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/orderly-oms/orderly/internal/policy"
+	"github.com/orderly-oms/orderly/internal/sourcing"
+)
+
+// ruleCache keeps what follows from the published policies, for as long as they stay.
+type ruleCache struct {
+	set      *policy.Set
+	needs    sync.Map // *policy.Compiled → needs
+	unsplit  sync.Map // *policy.Compiled → *policy.Compiled
+	settings sync.Map // settingsKey → *promise.Settings
+}
+
+func (e *Engine) rules() *ruleCache {
+	set := e.Policies()
+	if c := e.ruleCache.Load(); c != nil && c.set == set {
+		return c
+	}
+	c := &ruleCache{set: set}
+	e.ruleCache.Store(c)
+	return c
+}
+
+// needs is what a compiled policy reads beyond the plain facts, so that the rest is not gathered.
+type needs struct {
+	stock, dates, prices, history bool
+}
+
+func (e *Engine) needs(c *policy.Compiled) needs {
+	r := e.rules()
+	if n, ok := r.needs.Load(c); ok {
+		return n.(needs)
+	}
+	n := needsOf(c)
+	r.needs.Store(c, n)
+	return n
+}
+
+func needsOf(c *policy.Compiled) (n needs) {
+	see := func(x *policy.Expr) {
+		if x == nil {
+			return
+		}
+		for _, name := range x.Reads() {
+			switch {
+			case strings.HasPrefix(name, "stock."):
+				n.stock, n.history = true, true
+				n.prices = n.prices || name == "stock.opportunity_price"
+			case name == "candidate.days" || name == "candidate.days_late":
+				n.dates = true
+			case name == "candidate.failure_rate":
+				n.history = true
+			}
+		}
+	}
+	for i := range c.Sourcing.Groups {
+		g := &c.Sourcing.Groups[i]
+		see(g.When)
+		for k := range g.Filters {
+			see(g.Filters[k].Keep)
+		}
+		for k := range g.Terms {
+			see(g.Terms[k].Value)
+			n.dates = n.dates || g.Terms[k].Name == policy.TermLateness
+			n.prices = n.prices || g.Terms[k].Name == policy.TermOpportunity
+			n.history = n.history || g.Terms[k].Name == policy.TermRisk
+		}
+		for k := range g.Sort {
+			see(g.Sort[k].Value)
+			switch g.Sort[k].By {
+			case "sales_velocity", "weeks_of_supply", "broken_run":
+				n.stock, n.history = true, true
+			}
+		}
+	}
+	n.prices = n.prices && c.Sourcing.Prices != "off"
+	return n
+}
+
+// unsplit is a sourcing policy whose groups ship from one location or not at all.
+func (e *Engine) unsplit(c *policy.Compiled) *policy.Compiled {
+	r := e.rules()
+	if u, ok := r.unsplit.Load(c); ok {
+		return u.(*policy.Compiled)
+	}
+	one := int64(1)
+	section := *c.Sourcing
+	section.Groups = make([]policy.CompiledGroup, len(c.Sourcing.Groups))
+	for i, g := range c.Sourcing.Groups {
+		g.Limits.MaxShipments, g.Accept = &one, "complete"
+		section.Groups[i] = g
+	}
+	u := *c
+	u.Sourcing = &section
+	r.unsplit.Store(c, &u)
+	return &u
+}
+
+// transfers reports whether any sourcing policy in force lets locations ship to pickup locations.
+func (e *Engine) transfers() bool {
+	for _, p := range e.Policies().InForce(policy.KindSourcing, e.Now()) {
+		for i := range p.Compiled.Sourcing.Groups {
+			if p.Compiled.Sourcing.Groups[i].Transfers {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// choose returns the policy of a kind that decides about an order, else the program's own.
+func (e *Engine) choose(kind policy.Kind, f *policy.Facts) (*policy.Compiled, int64) {
+	if c, version, ok := e.Policies().Choose(kind, f); ok {
+		return c, version
+	}
+	return policy.Default(kind), 0
+}
+
+// withholding is the availability policy of a channel at a moment; nil: nothing is withheld.
+type withholding struct {
+	policy *policy.CompiledAvailability
+	facts  policy.Facts
+}
+
+func (e *Engine) withholding(o *policy.Order) *withholding {
+	set := e.Policies()
+	now := e.Now()
+	if len(set.InForce(policy.KindAvailability, now)) == 0 {
+		return nil
+	}
+	f := policy.Facts{Order: o, Now: now}
+	c, _, ok := set.Choose(policy.KindAvailability, &f)
+	if !ok {
+		return nil
+	}
+	return &withholding{policy: c.Availability, facts: f}
+}
+
+// left is what the channel may have of units that are free beyond the position's own safety stock.
+func (w *withholding) left(sku *policy.SKU, l *policy.Location, units, safety int64) int64 {
+	w.facts.SKU, w.facts.Location = sku, l
+	rule, _ := w.policy.Choose(&w.facts) // a rule that cannot be evaluated does not match
+	return rule.Offer(units+safety, safety)
+}
+
+// policyName is how decisions call a policy.
+func policyName(c *policy.Compiled, version int64) string { return sourcing.Name(c.Name, version) }
