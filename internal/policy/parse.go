@@ -53,8 +53,8 @@ func Parse(text []byte) (*Document, error) {
 		return nil, bad
 	}
 	d := &Document{places: &places{at: map[string]place{}, style: map[string]yaml.Style{}}}
-	for line := range strings.SplitSeq(string(text), "\n") {
-		d.places.lines = append(d.places.lines, []rune(strings.TrimSuffix(line, "\r")))
+	for _, line := range splitLines(string(text)) {
+		d.places.lines = append(d.places.lines, []rune(line))
 	}
 	r := reader{bad: &bad, places: d.places}
 	r.read(root.Content[0], reflect.ValueOf(d).Elem(), "", 0)
@@ -62,6 +62,12 @@ func Parse(text []byte) (*Document, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// splitLines cuts a text where YAML sees the end of a line.
+func splitLines(text string) []string {
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(text)
+	return strings.Split(text, "\n")
 }
 
 var lineOf = regexp.MustCompile(`^(?:yaml: )?line (\d+)(?:, column (\d+))?: `)

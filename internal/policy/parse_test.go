@@ -35,7 +35,7 @@ func FuzzParse(f *testing.F) {
 			if !errors.As(err, &bad) || len(bad) == 0 {
 				t.Fatalf("refused with %v", err)
 			}
-			lines := strings.Count(text, "\n") + 1
+			lines := len(splitLines(text))
 			for _, p := range bad {
 				if p.Message == "" || p.Code == "" || p.Line > lines+1 || p.Line < 0 {
 					t.Fatalf("problem %+v of %d lines", p, lines)
