@@ -99,6 +99,7 @@ type Engine struct {
 	catalog   atomic.Pointer[catalog.Catalog]
 	places    atomic.Pointer[places]
 	policies  atomic.Pointer[policy.Set]
+	shelf     shelf
 	ruleCache atomic.Pointer[ruleCache]
 	calendar  *promise.Calendar
 	cache     *cache
@@ -168,6 +169,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.book.Store(book)
 	e.catalog.Store(cat)
 	e.directory.Store(ref.directory)
+	e.replacePolicies(ref.policies)
 	e.cache.clear()
 	e.follower.reset(snapshot.Heads)
 	e.follower.current.Store(e.Now().UnixNano())

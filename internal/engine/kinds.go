@@ -30,10 +30,13 @@ const (
 	KindStock store.Kind = "stock"
 	// KindCapacity is what of a location's capacity was opened, by the location's id.
 	KindCapacity store.Kind = "capacity"
+	// KindPolicy is a policy with its history, KindPolicyVersion the text of one version.
+	KindPolicy        store.Kind = "policy"
+	KindPolicyVersion store.Kind = "policy_version"
 )
 
 // referenceKinds are held in memory on every node.
-var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply}
+var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy}
 
 // decoders turn a stored body into the value of its kind. Kinds without one
 // keep their body as it is (json.RawMessage): they belong to packages above.
@@ -47,6 +50,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindSKU:         into[catalog.SKU],
 	KindSupply:      into[inventory.Supply],
 	KindCapacity:    into[openedCapacity],
+	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
 }
 
 func into[T any](body []byte) (any, error) {

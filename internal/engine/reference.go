@@ -31,6 +31,7 @@ type reference struct {
 	locations []network.Location
 	networks  []network.Network
 	carriers  []network.Carrier
+	policies  []*Policy
 }
 
 func (r *reference) collect(rec store.Record) error {
@@ -59,6 +60,8 @@ func (r *reference) take(value any) {
 		r.carriers = append(r.carriers, *v)
 	case *catalog.SKU:
 		r.catalog.Put(v)
+	case *Policy:
+		r.policies = append(r.policies, v)
 	case *inventory.Supply:
 		r.book.PutSupply(*v)
 	}
@@ -101,6 +104,7 @@ func (e *Engine) absorbReference(records []store.Record) error {
 	}
 	r.finish()
 	e.directory.Store(r.directory)
+	e.keepPolicies(r.policies)
 	return nil
 }
 
