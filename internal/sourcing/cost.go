@@ -104,11 +104,14 @@ func (d *decider) perUnit(t *policy.CompiledTerm, s *Site, line int) (int64, err
 	return weighted(float64(v*factor), t, maxUnitCost)
 }
 
-// price fills in a candidate's costs; an error names the term.
+// price fills in a candidate's costs, and what each term has of them in parts: per
+// term the amount per shipment, then per unit of each line. An error names the term.
 func (d *decider) price(g *policy.CompiledGroup, c *candidate) error {
 	s := &d.f.Sites[c.site]
+	width := 1 + len(c.unit)
 	c.fixed = 0
 	clear(c.unit)
+	clear(c.parts)
 	d.see(s)
 	for i := range g.Terms {
 		v, err := d.perShipment(&g.Terms[i])
@@ -116,6 +119,7 @@ func (d *decider) price(g *policy.CompiledGroup, c *candidate) error {
 			return fmt.Errorf("term %s: %w", g.Terms[i].Name, err)
 		}
 		c.fixed += v
+		c.parts[i*width] = v
 	}
 	for line := range c.unit {
 		if c.available[line] == 0 {
@@ -128,6 +132,7 @@ func (d *decider) price(g *policy.CompiledGroup, c *candidate) error {
 				return fmt.Errorf("term %s: %w", g.Terms[i].Name, err)
 			}
 			c.unit[line] += v
+			c.parts[i*width+1+line] = v
 		}
 	}
 	return nil
@@ -260,9 +265,14 @@ type tariffKey struct {
 func (d *decider) cheapest(g *policy.CompiledGroup) exact.Result {
 	d.tariffs = d.tariffs[:0]
 	clear(d.byTariff)
+	size := len(g.Terms) * (1 + len(d.f.Lines))
+	if need := size * len(d.cands); cap(d.parts) < need {
+		d.parts = make([]int64, need)
+	}
 	kept := d.cands[:0]
 	for i := range d.cands {
 		c := d.cands[i]
+		c.parts = d.parts[i*size : (i+1)*size : (i+1)*size]
 		err := d.price(g, &c)
 		if err == nil {
 			c.tariff, err = d.tariff(g, &c)

@@ -24,6 +24,7 @@ type decider struct {
 	problem  exact.Problem
 	cands    []candidate
 	numbers  []int64 // backing of the candidates' slices
+	parts    []int64 // the same, of their parts
 	services []Service
 	tariffs  []siteTariff
 	byTariff map[tariffKey]int
@@ -36,7 +37,8 @@ type candidate struct {
 	available []int64
 	fixed     int64 // per shipment
 	unit      []int64
-	tariff    int // index into decider.tariffs, -1: none
+	parts     []int64 // see price
+	tariff    int     // index into decider.tariffs, -1: none
 }
 
 var deciders = sync.Pool{New: func() any { return new(decider) }}

@@ -35,10 +35,11 @@ func (d *decider) describe(g *policy.CompiledGroup, c *candidate, quantity []int
 // terms breaks the cost of a shipment down. A group that ranks by sort has the carrier's charge only.
 func (d *decider) terms(g *policy.CompiledGroup, c *candidate, quantity []int64, grams int64) (service string, carrier int64, terms []Cost) {
 	s := &d.f.Sites[c.site]
-	plain := siteTariff{services: s.Services, carrier: 1000, late: make([]int64, len(s.Services))}
-	t := &plain
+	var t *siteTariff
 	if c.tariff >= 0 {
 		t = &d.tariffs[c.tariff]
+	} else {
+		t = &siteTariff{services: s.Services, carrier: 1000, late: make([]int64, len(s.Services))}
 	}
 	best, charge, late := t.best(grams)
 	if best >= 0 {
@@ -51,11 +52,11 @@ func (d *decider) terms(g *policy.CompiledGroup, c *candidate, quantity []int64,
 		}
 		return service, carrier, terms
 	}
-	d.see(s)
+	width := 1 + len(quantity)
+	terms = make([]Cost, 0, len(g.Terms))
 	for i := range g.Terms {
-		term := &g.Terms[i]
 		var amount int64
-		switch term.Name {
+		switch g.Terms[i].Name {
 		case policy.TermCarrier:
 			if c.tariff >= 0 {
 				amount = charge
@@ -65,18 +66,13 @@ func (d *decider) terms(g *policy.CompiledGroup, c *candidate, quantity []int64,
 				amount = late
 			}
 		default:
-			amount, _ = d.perShipment(term) // it was computed before without an error
+			amount = c.parts[i*width]
 			for line, q := range quantity {
-				if q > 0 {
-					d.seeLine(s, line)
-					unit, _ := d.perUnit(term, s, line)
-					amount += unit * q
-				}
+				amount += c.parts[i*width+1+line] * q
 			}
-			d.vars.Line, d.vars.SKU, d.vars.Stock = nil, nil, nil
 		}
 		if amount != 0 {
-			terms = append(terms, Cost{term.Name, amount})
+			terms = append(terms, Cost{g.Terms[i].Name, amount})
 		}
 	}
 	return service, carrier, terms
