@@ -55,6 +55,11 @@ func (p *placing) date(pl *order.Placement) {
 		return
 	}
 	l := p.s.locations[c]
+	defer func() {
+		if !pl.Promise.ShipBy.IsZero() {
+			pl.Promise.Policy = p.rules.name
+		}
+	}()
 	if p.o.Method == order.Pickup && pl.Via == "" {
 		if c, err := p.e.calendar.Collection(l, 0, p.now); err == nil {
 			pl.Promise.ShipBy, pl.Promise.DeliverBy = c.Ready, c.Ready

@@ -135,6 +135,8 @@ type Promise struct {
 	Calendar time.Time `json:"calendar,omitzero"`
 	// Probability of being kept, as it was when it was given, 0..1; 0: unknown.
 	Probability float64 `json:"probability,omitempty"`
+	// Policy is the promise policy that dated it, name@version.
+	Policy string `json:"policy,omitempty"`
 }
 
 // Order is the aggregate, and at the same time its API representation.
