@@ -88,6 +88,8 @@ var schemaNames = map[string]string{
 	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",
 	"network.Interval": "OpeningHours", "bulk.Report": "ImportReport", "importer.Rejection": "ImportRejection",
 	"engine.Published": "Event", "engine.PublishedStream": "EventStream", "api.KeyView": "Key", "api.PositionView": "Position",
+	"policy.Problem": "PolicyProblem", "policy.Change": "PolicyChange", "policy.Difference": "PolicyDifference", "policy.ExampleResult": "PolicyExample",
+	"engine.Publication": "PolicyPublication", "engine.PolicyView": "Policy",
 }
 
 func addOperation(doc *huma.OpenAPI, registry huma.Registry, problem *huma.Schema, rt *Route) {

@@ -10,7 +10,7 @@ import (
 func routes() []Route {
 	return slices.Concat(
 		orderRoutes(), decisionRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), inventoryRoutes(),
-		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), keyRoutes(), operationRoutes(),
+		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), keyRoutes(), operationRoutes(),
 	)
 }
 

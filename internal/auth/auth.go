@@ -35,6 +35,8 @@ const (
 	ReferenceWrite Scope = "reference:write"
 	EventsRead     Scope = "events:read"
 	WebhooksWrite  Scope = "webhooks:write"
+	PoliciesRead   Scope = "policies:read"
+	PoliciesWrite  Scope = "policies:write"
 	Admin          Scope = "admin"
 	// Public marks routes that need no key.
 	Public Scope = ""
@@ -43,7 +45,7 @@ const (
 // Scopes lists all scopes.
 var Scopes = []Scope{
 	OrdersRead, OrdersWrite, FulfillWrite, InventoryRead, InventoryWrite,
-	ReferenceRead, ReferenceWrite, EventsRead, WebhooksWrite, Admin,
+	ReferenceRead, ReferenceWrite, EventsRead, WebhooksWrite, PoliciesRead, PoliciesWrite, Admin,
 }
 
 // Key is a stored API key.

@@ -120,14 +120,27 @@ func (p *Policy) InForce(now time.Time) int64 {
 	return 0
 }
 
-// Bare is the policy without texts, for answers.
-func (p *Policy) Bare() *Policy {
-	out := *p
-	out.Publications = slices.Clone(p.Publications)
-	for i := range out.Publications {
-		out.Publications[i].Text = ""
+// PolicyView is a policy as it is shown: without texts, with what holds now.
+type PolicyView struct {
+	Kind policy.Kind `json:"kind"`
+	Name string      `json:"name"`
+	// Latest is the number of the latest version, InForce of the one in force now; 0: none.
+	Latest       int64           `json:"latest"`
+	InForce      int64           `json:"in_force"`
+	Versions     []PolicyVersion `json:"versions"`
+	Publications []Publication   `json:"publications"`
+}
+
+// View is how a policy is shown at a time.
+func (p *Policy) View(now time.Time) *PolicyView {
+	v := &PolicyView{
+		Kind: p.Kind, Name: p.Name, Latest: int64(len(p.Versions)), InForce: p.InForce(now),
+		Versions: p.Versions, Publications: append([]Publication{}, p.Publications...),
 	}
-	return &out
+	for i := range v.Publications {
+		v.Publications[i].Text = ""
+	}
+	return v
 }
 
 // with returns the policy with one publication more: of those ahead one for the same
@@ -275,7 +288,7 @@ func checkName(c *policy.Compiled, kind policy.Kind, name string) error {
 }
 
 // SavePolicy keeps a document as the next version of its policy. It must compile; a
-// text equal to the latest version's makes no new one. The reply's value is a *Policy, its status
+// text equal to the latest version's makes no new one. The reply's value is a *PolicyView, its status
 // 201 when there is a new version. Errors: problem.Invalid.
 func (e *Engine) SavePolicy(ctx context.Context, kind policy.Kind, name, text, reason string, m Meta) (*Reply, error) {
 	check := CheckPolicy(text, false)
@@ -302,7 +315,7 @@ func (e *Engine) SavePolicy(ctx context.Context, kind policy.Kind, name, text, r
 			}
 		}
 		if latest.Version == int64(len(p.Versions)) && latest.Version > 0 && latest.Text == text {
-			return policyReply(tx.Entry(key), p, http.StatusOK), nil
+			return policyReply(tx.Entry(key), p, tx.Now, http.StatusOK), nil
 		}
 		if len(p.Versions) >= MaxPolicyVersions {
 			return nil, tooMany("", "versions", MaxPolicyVersions)
@@ -322,7 +335,7 @@ func (e *Engine) SavePolicy(ctx context.Context, kind policy.Kind, name, text, r
 		if err := tx.Emit(textKey, stored.Version, []policyEvent{saved}, nil); err != nil {
 			return nil, err
 		}
-		return policyReply(en, &next, http.StatusCreated), nil
+		return policyReply(en, &next, tx.Now, http.StatusCreated), nil
 	}})
 }
 
@@ -359,8 +372,8 @@ func (e *Engine) putPolicy(tx *Tx, key store.Key, p *Policy, event policyEvent) 
 	return en, nil
 }
 
-func policyReply(en *Entry, p *Policy, status int) *Reply {
-	return &Reply{Status: status, Value: p.Bare(), Header: map[string]string{"ETag": fmt.Sprintf("%q", fmt.Sprint(en.Version))}}
+func policyReply(en *Entry, p *Policy, now time.Time, status int) *Reply {
+	return &Reply{Status: status, Value: p.View(now), Header: map[string]string{"ETag": fmt.Sprintf("%q", fmt.Sprint(en.Version))}}
 }
 
 // Publish asks for a version to be put in force.
@@ -414,7 +427,7 @@ func (e *Engine) publish(tx *Tx, key store.Key, p *Policy, x Publication, event 
 	if err != nil {
 		return nil, err
 	}
-	return policyReply(en, next, http.StatusOK), nil
+	return policyReply(en, next, tx.Now, http.StatusOK), nil
 }
 
 // RollbackPolicy puts, at once, the version in force that was before the present one;
@@ -535,14 +548,14 @@ func (e *Engine) latestText(ctx context.Context, kind policy.Kind, name string) 
 	return v, err
 }
 
-// StoredPolicies lists the policies of the store as this node knows them, without
-// texts, by kind and name.
-func (e *Engine) StoredPolicies() []*Policy {
+// StoredPolicies lists the policies of the store as this node knows them, by kind and name.
+func (e *Engine) StoredPolicies() []*PolicyView {
+	now := e.Now()
 	e.shelf.mu.Lock()
 	defer e.shelf.mu.Unlock()
-	out := make([]*Policy, 0, len(e.shelf.heads))
+	out := make([]*PolicyView, 0, len(e.shelf.heads))
 	for _, id := range slices.SortedFunc(maps.Keys(e.shelf.heads), strings.Compare) {
-		out = append(out, e.shelf.heads[id].Bare())
+		out = append(out, e.shelf.heads[id].View(now))
 	}
 	return out
 }

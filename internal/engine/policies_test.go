@@ -44,12 +44,12 @@ func TestLifeOfAPolicy(t *testing.T) {
 			c := newClock()
 			n := open(t, reopen(), c)
 			ctx, m := t.Context(), engine.Meta{Actor: "ada"}
-			must := func(r *engine.Reply, err error) *engine.Policy {
+			must := func(r *engine.Reply, err error) *engine.PolicyView {
 				t.Helper()
 				if err != nil {
 					t.Fatal(err)
 				}
-				return r.Value.(*engine.Policy)
+				return r.Value.(*engine.PolicyView)
 			}
 			expect := func(want string) {
 				t.Helper()
@@ -61,7 +61,7 @@ func TestLifeOfAPolicy(t *testing.T) {
 			must(n.SavePolicy(ctx, policy.KindReturns, "main", returnsPolicy("dc-1"), "first", m))
 			expect("") // a draft decides nothing
 			same, err := n.SavePolicy(ctx, policy.KindReturns, "main", returnsPolicy("dc-1"), "again", m)
-			if must(same, err); same.Status != 200 || len(same.Value.(*engine.Policy).Versions) != 1 {
+			if must(same, err); same.Status != 200 || len(same.Value.(*engine.PolicyView).Versions) != 1 {
 				t.Errorf("the same text made a version: %+v", same.Value)
 			}
 			must(n.PublishPolicy(ctx, policy.KindReturns, "main", engine.Publish{Reason: "go live"}, m))
@@ -88,7 +88,7 @@ func TestLifeOfAPolicy(t *testing.T) {
 			if err != nil || v.Text != returnsPolicy("dc-1") || v.By != "ada" || v.Reason != "first" {
 				t.Errorf("version 1: %+v %v", v, err)
 			}
-			if list := n.StoredPolicies(); len(list) != 1 || list[0].InForce(c.now()) != 1 || len(list[0].Versions) != 2 || len(list[0].Publications) != 6 {
+			if list := n.StoredPolicies(); len(list) != 1 || list[0].InForce != 1 || list[0].Latest != 2 || len(list[0].Versions) != 2 || len(list[0].Publications) != 6 {
 				t.Errorf("listed %+v", list)
 			}
 			n.close()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/orderly-oms/orderly/internal/problem"
 )
 
 // expectations are what an example of a kind may expect.
@@ -35,8 +37,9 @@ type ExampleResult struct {
 	Differences []Difference `json:"differences,omitempty"`
 	// Error is why nothing was decided.
 	Error string `json:"error,omitempty"`
-	// Line is the example's line in the document; 0: unknown.
-	Line int `json:"line,omitempty"`
+	// Line and Column are where the example is in the document; 0: unknown.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
 }
 
 // Difference is one expectation that was not met; values are JSON.
@@ -45,6 +48,9 @@ type Difference struct {
 	Want string `json:"want"`
 	Got  string `json:"got"`
 }
+
+// String writes the difference in a line.
+func (d Difference) String() string { return fmt.Sprintf("%s: want %s, got %s", d.Key, d.Want, d.Got) }
 
 // String tells an example's outcome in a line per difference.
 func (r ExampleResult) String() string {
@@ -60,7 +66,7 @@ func (r ExampleResult) String() string {
 		b.WriteString(": " + r.Error)
 	}
 	for _, d := range r.Differences {
-		fmt.Fprintf(&b, "\n  %s: want %s, got %s", d.Key, d.Want, d.Got)
+		b.WriteString("\n  " + d.String())
 	}
 	return b.String()
 }
@@ -71,7 +77,8 @@ func RunExamples(c *Compiled, sourcing Decider) []ExampleResult {
 	out := make([]ExampleResult, len(c.Doc.Examples))
 	for i := range c.Doc.Examples {
 		x := &c.Doc.Examples[i]
-		r := ExampleResult{Name: x.Name, Line: c.Doc.places.of(fmt.Sprintf("examples[%d]", i)).line}
+		at := c.Doc.places.of(problem.At("examples", i))
+		r := ExampleResult{Name: x.Name, Line: at.line, Column: at.column}
 		got, err := c.decide(&x.Given, sourcing)
 		if err != nil {
 			r.Error = err.Error()
@@ -88,10 +95,17 @@ func RunExamples(c *Compiled, sourcing Decider) []ExampleResult {
 func ExampleProblems(results []ExampleResult) Problems {
 	var bad Problems
 	for i, r := range results {
-		if !r.OK {
-			_, what, _ := strings.Cut(r.String(), ": ")
-			bad.add(place{r.Line, 1}, fmt.Sprintf("examples[%d]", i), CodeExample, "%s", strings.ReplaceAll(what, "\n  ", "; "))
+		if r.OK {
+			continue
 		}
+		var reasons []string
+		if r.Error != "" {
+			reasons = append(reasons, r.Error)
+		}
+		for _, d := range r.Differences {
+			reasons = append(reasons, d.String())
+		}
+		bad.add(place{r.Line, r.Column}, problem.At("examples", i), CodeExample, "%s: %s", r.Name, strings.Join(reasons, "; "))
 	}
 	return bad
 }
