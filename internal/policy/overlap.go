@@ -241,7 +241,8 @@ func (c *compiler) table(rows []row) {
 	}
 }
 
-// shadowedGroups finds groups that are left nothing by one before them.
+// shadowedGroups warns of groups that are left nothing by one before them. It is no
+// problem: a location without room for all of what the earlier group would give it can still get less.
 func (c *compiler) shadowedGroups(groups []CompiledGroup) {
 	if len(c.bad) > 0 {
 		return // a condition that does not compile is not one that is always true
@@ -250,7 +251,7 @@ func (c *compiler) shadowedGroups(groups []CompiledGroup) {
 		g := &groups[i]
 		for j := range i {
 			if groups[j].leavesNothingFor(g) {
-				c.add(problem.At("sourcing.groups", i), CodeUnreachable, "group %s never places anything: whatever it could use, group %s before it (%s) has used up",
+				c.warning(problem.At("sourcing.groups", i), CodeUnreachable, "group %s is left nothing: what it could use, group %s before it (%s) takes first, as far as capacity allows",
 					g.Name, groups[j].Name, c.lineNote(problem.At("sourcing.groups", j)))
 				break
 			}
