@@ -37,3 +37,15 @@ func TestExamplesOfTheLibraryThatNeedNoSourcing(t *testing.T) {
 		t.Errorf("only %d examples ran", ran)
 	}
 }
+
+func BenchmarkCompile(b *testing.B) {
+	for _, e := range Library() {
+		b.Run(e.File, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := CompileText([]byte(e.Text)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -189,6 +189,8 @@ func (c *compiler) sorts(list string, keys []SortKey) (out []CompiledSort) {
 			c.add(at+".by", problem.Unknown, "%q is none of %s, value%s", clip(k.By), strings.Join(SortKeys, ", "), nearest(k.By, SortKeys))
 		case k.By != "value" && k.Value != "":
 			c.add(at+".value", problem.Conflict, "goes with by: value only")
+		case k.By == "distance" && k.Descending:
+			c.add(at+".descending", problem.Conflict, "an unknown distance ranks last, so the farthest first needs by: value with candidate.distance_known ? -candidate.distance_km : 0.0")
 		case k.By != "value" && seen[k.By]:
 			c.add(at+".by", problem.Duplicate, "%q ranks already", k.By)
 		}
