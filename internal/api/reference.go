@@ -116,7 +116,7 @@ func referenceRoutes() []Route {
 		verb := map[network.Status]string{network.Active: "resume", network.Suspended: "suspend"}[to]
 		out = append(out, Route{
 			Method: "POST", Path: "/v1/locations/{id}/" + verb, ID: verb + "Location", Tag: "reference", Scope: auth.ReferenceWrite, Status: 200,
-			Summary: map[string]string{"resume": "Let a location take new work again", "suspend": "Give a location no new work; what it has goes on"}[verb],
+			Summary: map[string]string{"resume": "Let a location take new work again", "suspend": "Give a location no new work; what it accepted goes on, what it did not is decided again elsewhere, in the background"}[verb],
 			In:      Reason{}, Out: network.Location{}, Handle: func(s *Server, c *Call) error { return s.setLocationStatus(c, to) },
 		})
 	}

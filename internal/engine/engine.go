@@ -107,6 +107,8 @@ type Engine struct {
 	follower  follower
 
 	inflight sync.Map // idempotency keys being decided
+	// relocating is held by the relocation that runs.
+	relocating sync.Mutex
 
 	stop    chan struct{} // closed by Close
 	accept  sync.RWMutex  // held for writing while closing is set

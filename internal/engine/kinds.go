@@ -30,6 +30,8 @@ const (
 	KindStock store.Kind = "stock"
 	// KindCapacity is what of a location's capacity was opened, by the location's id.
 	KindCapacity store.Kind = "capacity"
+	// KindRelocation is the work of moving what a closed location has not accepted, by the location's id.
+	KindRelocation store.Kind = "relocation"
 	// KindPolicy is a policy with its history, KindPolicyVersion the text of one version.
 	KindPolicy        store.Kind = "policy"
 	KindPolicyVersion store.Kind = "policy_version"
@@ -50,6 +52,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindSKU:         into[catalog.SKU],
 	KindSupply:      into[inventory.Supply],
 	KindCapacity:    into[openedCapacity],
+	KindRelocation:  into[relocation],
 	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/orderly-oms/orderly/internal/catalog"
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -126,7 +127,8 @@ type documentEvent struct {
 }
 
 // PutDocuments creates or replaces reference data, at most MaxImportDocuments at
-// once, all or none. Documents must be valid. The reply's value is the document
+// once, all or none. Documents must be valid. A location that is closed by it loses what it
+// has not accepted to others, in the background. The reply's value is the document
 // when there is one, its status 201 when it is new.
 func (e *Engine) PutDocuments(ctx context.Context, docs []Document, m Meta) (*Reply, error) {
 	if len(docs) == 0 || len(docs) > MaxImportDocuments {
@@ -136,7 +138,8 @@ func (e *Engine) PutDocuments(ctx context.Context, docs []Document, m Meta) (*Re
 	for i, d := range docs {
 		keys[i] = ReferenceKey(d.Kind, d.ID)
 	}
-	return e.Submit(ctx, &Command{Stream: keys[0], Needs: keys[1:], Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
+	needs := slices.Concat(keys[1:], closings(docs))
+	return e.Submit(ctx, &Command{Stream: keys[0], Needs: needs, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
 		reply := &Reply{Status: http.StatusOK}
 		for i, d := range docs {
 			was := tx.Entry(keys[i])
@@ -150,6 +153,9 @@ func (e *Engine) PutDocuments(ctx context.Context, docs []Document, m Meta) (*Re
 			}
 			en := tx.Put(store.Record{Key: keys[i], CreatedAt: tx.Now, State: StateActive}, d.Value)
 			if err := tx.Emit(keys[i], en.Version, []documentEvent{{Type: event, ID: d.ID, Document: d.Value}}, nil); err != nil {
+				return nil, err
+			}
+			if err := tx.startRelocation(was, d); err != nil {
 				return nil, err
 			}
 			reply.Value = d.Value

@@ -64,6 +64,8 @@ func (e *Engine) wakeCommand(k store.Key) *Command {
 		wake = e.wakeOrder
 	case KindReservation:
 		wake = e.wakeReservation
+	case KindRelocation:
+		wake = e.wakeRelocation
 	default:
 		return nil
 	}

@@ -32,7 +32,7 @@ type Status string
 // The statuses of a location.
 const (
 	Active    Status = "active"
-	Suspended Status = "suspended" // gets no new work; what it has goes on
+	Suspended Status = "suspended" // gets no new work; what it accepted goes on, the rest is decided again elsewhere
 )
 
 // Limits of a location.
