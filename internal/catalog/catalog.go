@@ -18,6 +18,7 @@ const shards = 64
 type Catalog struct {
 	seed   maphash.Seed // only spreads SKUs over shards; nothing a caller sees depends on it
 	count  atomic.Int64
+	puts   atomic.Int64
 	shards [shards]struct {
 		sync.RWMutex
 		packed map[string]string // by SKU, each key a part of its value
@@ -67,6 +68,10 @@ func (c *Catalog) Has(sku string) bool { return c.packed(sku) != "" }
 // Len returns how many SKUs there are.
 func (c *Catalog) Len() int { return int(c.count.Load()) }
 
+// Version changes after every Put, so that what was read of the catalog at a version is
+// right for as long as the version is the same.
+func (c *Catalog) Version() int64 { return c.puts.Load() }
+
 // Check reports components that are kits themselves, and a kit that is a part of
 // another; both would nest kits. Components that are not in the catalog yet are
 // no fault, because files list SKUs in any order. A caller that must exclude
@@ -100,6 +105,7 @@ func (c *Catalog) Put(s *SKU) {
 		delete(sh.packed, s.SKU) // else the key would keep the old value in memory
 	}
 	sh.packed[key(packed)] = packed
+	c.puts.Add(1)
 	c.countParts(old, -1)
 	c.countParts(packed, +1)
 	c.restyle(s.SKU, styleOf(old), s.Attributes[StyleAttribute])

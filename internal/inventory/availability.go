@@ -24,6 +24,10 @@ type Inquiry struct {
 	// Buffer is the channel's buffer in stock units, held back once per position
 	// after the safety stock. For a kit it is held back of each part. Below 0: 0.
 	Buffer int64
+	// Withheld, when not nil, says for the SKU, or of a kit for each of its parts, what is
+	// kept from the channel at each location. What it returns counts instead of Buffer;
+	// nil: Buffer counts.
+	Withheld func(sku string) *Withheld
 	// By, when not zero, also counts supply expected at or before it.
 	By time.Time
 	// Empty also lists the locations that have nothing.
@@ -45,8 +49,8 @@ type Availability struct {
 // AvailabilityBuffer is memory that answers share, so that answering allocates
 // nothing once it has grown. One goroutine at a time; the zero value is ready.
 type AvailabilityBuffer struct {
-	units, part []int64
-	stocks      []Stock
+	units, part, safety []int64
+	stocks              []Stock
 }
 
 // Reset makes the memory of earlier answers free for new ones.
@@ -59,7 +63,7 @@ func (b *Book) AppendAvailability(dst []Availability, u *AvailabilityBuffer, q I
 	u.units = slices.Grow(u.units[:0], n)[:n]
 	var changed int64
 	if len(q.Parts) == 0 {
-		changed = b.offer(q.SKU, &q, u.units)
+		changed = b.offer(q.SKU, &q, u, u.units)
 	} else {
 		changed = b.kits(&q, u)
 	}
@@ -79,8 +83,17 @@ func (b *Book) AppendAvailability(dst []Availability, u *AvailabilityBuffer, q I
 
 // offer sets out[i] to what the channel may promise of a stocked SKU at
 // q.Locations[i] and returns the latest change, as micros.
-func (b *Book) offer(sku string, q *Inquiry, out []int64) (changed int64) {
-	changed = b.read(sku, q.Locations, q.By, out)
+func (b *Book) offer(sku string, q *Inquiry, u *AvailabilityBuffer, out []int64) (changed int64) {
+	if q.Withheld != nil {
+		if w := q.Withheld(sku); w != nil {
+			n := len(q.Locations)
+			u.safety = slices.Grow(u.safety[:0], n)[:n]
+			changed = b.read(sku, q.Locations, q.By, out, u.safety)
+			w.take(q.Locations, out, u.safety)
+			return changed
+		}
+	}
+	changed = b.read(sku, q.Locations, q.By, out, nil)
 	buffer := max(q.Buffer, 0)
 	for i, units := range out {
 		// Units first: a negative figure minus a huge buffer could overflow.
@@ -95,7 +108,7 @@ func (b *Book) kits(q *Inquiry, u *AvailabilityBuffer) (changed int64) {
 	u.part = slices.Grow(u.part[:0], len(u.units))[:len(u.units)]
 	for i, part := range q.Parts {
 		perKit := perKit(q.Parts, part.SKU)
-		changed = max(changed, b.offer(part.SKU, q, u.part))
+		changed = max(changed, b.offer(part.SKU, q, u, u.part))
 		for k, units := range u.part {
 			kits := int64(0)
 			if perKit > 0 {

@@ -285,19 +285,21 @@ func (b *Book) AppendStocked(dst []Stock, sku string) []Stock {
 // fastest when locations ascend by location id (see SortLocations). out must be
 // at least as long as locations.
 func (b *Book) Available(sku string, locations []int32, out []int64) {
-	b.read(sku, locations, time.Time{}, out)
+	b.read(sku, locations, time.Time{}, out, nil)
 }
 
 // read is Available plus the supply expected at or before by, unless by is zero.
+// safety, unless nil, gets the positions' own safety stocks, as of the same instant.
 // It returns the latest Changed of the positions read, as micros.
-func (b *Book) read(sku string, locations []int32, by time.Time, out []int64) (changed int64) {
+func (b *Book) read(sku string, locations []int32, by time.Time, out, safety []int64) (changed int64) {
 	out = out[:len(locations)]
 	clear(out)
+	clear(safety)
 	s := b.shard(sku)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if it := s.skus[sku]; it != nil {
-		changed = s.fill(b.directory.Load(), it.entries, locations, out)
+		changed = s.fill(b.directory.Load(), it.entries, locations, out, safety)
 	}
 	if !by.IsZero() {
 		s.addSupply(sku, locations, by, out)
@@ -306,8 +308,9 @@ func (b *Book) read(sku string, locations []int32, by time.Time, out []int64) (c
 }
 
 // fill sets out[i] where there is an entry for locations[i], walking both lists
-// side by side as long as locations ascend. It returns the latest changed.
-func (s *shard) fill(d *directory, entries []entry, locations []int32, out []int64) (changed int64) {
+// side by side as long as locations ascend, and safety[i] unless that is nil. It
+// returns the latest changed.
+func (s *shard) fill(d *directory, entries []entry, locations []int32, out, safety []int64) (changed int64) {
 	at, last := 0, int32(-1)
 	for i, l := range locations {
 		if !d.knows(l) {
@@ -324,6 +327,9 @@ func (s *shard) fill(d *directory, entries []entry, locations []int32, out []int
 		if at < len(entries) && entries[at].location == l {
 			e := &entries[at]
 			out[i] = s.available(e)
+			if safety != nil {
+				safety[i] = s.counters(e).safety
+			}
 			changed = max(changed, e.changed)
 			at++ // the likely place of the next
 		}

@@ -105,7 +105,7 @@ func (b *Book) EachSupply(sku string, yield func(Supply) bool) {
 // counts until it is removed. It may be negative.
 func (b *Book) AvailableBy(sku, location string, t time.Time) int64 {
 	var out [1]int64
-	b.read(sku, []int32{b.LocationIndex(location)}, t, out[:])
+	b.read(sku, []int32{b.LocationIndex(location)}, t, out[:], nil)
 	return out[0]
 }
 

@@ -318,6 +318,19 @@ func (c *compiler) selection(s *Select, out *Compiled) {
 		c.add("select.until", problem.Conflict, "must be after from")
 	}
 	c.within("select.priority", int64(s.Priority), -maxPriority, maxPriority)
+	if out.Kind == KindAvailability {
+		// Stock is told to channels before there is an order: what is withheld must not depend on one.
+		for _, x := range []struct {
+			name string
+			some bool
+		}{{"methods", len(s.Methods) > 0}, {"services", len(s.Services) > 0}} {
+			if x.some {
+				c.add("select."+x.name, problem.Conflict, "availability is told before there is an order; it may depend on channels and time only")
+			}
+		}
+		out.when = c.condition("select.when", s.When, scope{allowed: UsesOrder | UsesNow, only: []string{"order.channel"}})
+		return
+	}
 	out.when = c.condition("select.when", s.When, scope{allowed: UsesOrder | UsesLine | UsesSKU | UsesNow})
 }
 

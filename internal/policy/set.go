@@ -120,6 +120,9 @@ func (s *Set) InForce(kind Kind, now time.Time) (out []Published) {
 	return out
 }
 
+// Has reports whether anything of a kind is published, now, ahead or in the past.
+func (s *Set) Has(kind Kind) bool { return len(s.kinds[kind]) > 0 }
+
 // UsesLines reports whether Choose needs Facts.Lines for a kind.
 func (s *Set) UsesLines(kind Kind) bool {
 	for _, x := range s.kinds[kind] {

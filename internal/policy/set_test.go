@@ -12,7 +12,13 @@ import (
 
 func selecting(t testing.TB, name, selection string) *Compiled {
 	t.Helper()
-	c, err := CompileText([]byte("kind: availability\nname: " + name + "\nselect: " + selection + "\navailability: {rules: []}\n"))
+	return selectingKind(t, KindAvailability, name, selection)
+}
+
+// selectingKind makes a policy of a kind whose section is a decision table.
+func selectingKind(t testing.TB, kind Kind, name, selection string) *Compiled {
+	t.Helper()
+	c, err := CompileText(fmt.Appendf(nil, "kind: %s\nname: %s\nselect: %s\n%s: {rules: []}\n", kind, name, selection, kind))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +45,11 @@ func TestApplies(t *testing.T) {
 		f := everything()
 		f.Line, f.SKU = nil, nil
 		f.Lines = []OrderLine{{&Line{Quantity: 1}, &SKU{Tags: []string{"bulky"}}}, {&Line{Quantity: 1}, nil}, {&Line{Quantity: 2}, &SKU{Kit: true}}}
-		if got, _ := selecting(t, "x", selection).Applies(f); got != want {
+		if got, _ := selectingKind(t, KindReturns, "x", selection).Applies(f); got != want {
 			t.Errorf("%s applies: %v", selection, got)
 		}
 	}
-	if c := selecting(t, "x", `{when: '"bulky" in sku.tags'}`); !c.UsesLines() {
+	if c := selectingKind(t, KindReturns, "x", `{when: '"bulky" in sku.tags'}`); !c.UsesLines() {
 		t.Error("a condition on sku needs lines")
 	}
 }

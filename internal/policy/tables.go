@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
@@ -30,16 +31,25 @@ type CompiledBuffer struct {
 // nothing is held back beside the position's own safety stock. A rule that cannot be
 // evaluated does not match; the first such error is returned beside the choice.
 func (a *CompiledAvailability) Choose(f *Facts) (rule *CompiledBuffer, failed error) {
+	row, failed := a.ChooseRow(f)
+	if row < 0 {
+		return nil, failed
+	}
+	return &a.Rules[row], failed
+}
+
+// ChooseRow is Choose that says which of Rules it is; -1: none.
+func (a *CompiledAvailability) ChooseRow(f *Facts) (row int, failed error) {
 	for i := range a.Rules {
 		ok, err := a.Rules[i].matches(f)
 		if err != nil && failed == nil {
 			failed = fmt.Errorf("rule %s: %w", a.Rules[i].Name, err)
 		}
 		if ok {
-			return &a.Rules[i], failed
+			return i, failed
 		}
 	}
-	return nil, failed
+	return -1, failed
 }
 
 func (r *CompiledBuffer) matches(f *Facts) (bool, error) {
@@ -65,21 +75,19 @@ func (r *CompiledBuffer) matches(f *Facts) (bool, error) {
 	return r.When.Bool(f)
 }
 
-// Offer is what a channel may be offered of a position: free is on hand less
-// reserved and allocated, safety the position's own safety stock. The larger of the two
-// safety stocks is subtracted, once; then the buffer; then the percentage of what is
-// left, rounded up. Never below 0. A nil rule holds nothing back.
-func (r *CompiledBuffer) Offer(free, safety int64) int64 {
+// Holdback is what the rule keeps of a position. A nil rule keeps nothing.
+func (r *CompiledBuffer) Holdback() inventory.Holdback {
 	if r == nil {
-		return max(free-max(safety, 0), 0)
+		return inventory.Holdback{}
 	}
-	if r.Hide {
-		return 0
-	}
-	left := max(free-max(safety, r.Safety, 0)-r.Buffer, 0)
-	// ⌈left × percent ÷ 100⌉ without overflow.
-	held := left/100*r.Percent + (left%100*r.Percent+99)/100
-	return left - held
+	return inventory.Holdback{Safety: r.Safety, Buffer: r.Buffer, Percent: r.Percent, Hide: r.Hide}
+}
+
+// Offer is what a channel without a buffer of its own may be offered of a position: free
+// is on hand less reserved and allocated, safety the position's own safety stock.
+func (r *CompiledBuffer) Offer(free, safety int64) int64 {
+	h := r.Holdback()
+	return h.Left(free, safety)
 }
 
 // CompiledReturns is a ReturnsSection.
