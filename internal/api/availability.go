@@ -89,15 +89,18 @@ func (s *Server) availability(c *Call) error {
 	out = strconv.AppendInt(out, s.engine.Lag().Milliseconds(), 10)
 	out = append(out, `,"items":[`...)
 	m := &c.scratch.availability
+	inquiry := inventory.Inquiry{Locations: scope.indexes, Buffer: scope.buffer, By: q.By}
+	if w := s.engine.Withholding(q.Channel, now); w != nil {
+		inquiry.Withheld = w.Of
+	}
 	for i, it := range q.Items {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		known := cat.Has(it.SKU)
 		m.buffer.Reset()
-		m.answers = book.AppendAvailability(m.answers[:0], &m.buffer, inventory.Inquiry{
-			SKU: it.SKU, Parts: s.engine.Parts(it.SKU), Locations: scope.indexes, Buffer: scope.buffer, By: q.By,
-		})
+		inquiry.SKU, inquiry.Parts = it.SKU, s.engine.Parts(it.SKU)
+		m.answers = book.AppendAvailability(m.answers[:0], &m.buffer, inquiry)
 		out = appendAvailability(out, scope, &m.answers[0], max(it.Quantity, 1), !known, now)
 	}
 	c.scratch.out = append(out, "]}"...)

@@ -109,7 +109,7 @@ func (p *placing) facts(group []*want, reads needs) *sourcing.Facts {
 	}
 	learned := e.lore()
 	f.Learned = learned.versions(reads)
-	available := e.availability(book, s, f, group, p.taken)
+	available := e.availability(book, s, f, group, p.taken, p.held)
 	f.Sites = make([]sourcing.Site, len(s.locations))
 	services := make([]sourcing.Service, 0, len(s.locations))
 	for c, l := range s.locations {
@@ -188,38 +188,26 @@ func (e *Engine) skuFacts(sku string, kit bool) *policy.SKU {
 	return f
 }
 
-// availability is what each location may give of each want: row per location.
-func (e *Engine) availability(book *inventory.Book, s *sources, f *sourcing.Facts, group []*want, taken map[inventory.PositionKey]int64) []int64 {
+// availability is what each location may give of each want, with what is held for it there: row per location.
+func (e *Engine) availability(book *inventory.Book, s *sources, f *sourcing.Facts, group []*want, taken map[inventory.PositionKey]int64, held *claimed) []int64 {
 	out := make([]int64, len(group)*len(s.locations))
 	var buffer inventory.AvailabilityBuffer
 	var answer []inventory.Availability
-	withheld := e.withholding(&f.Order)
+	withheld := e.Withholding(f.Order.Channel, f.Now).of()
 	for i, w := range group {
 		buffer.Reset()
 		answer = book.AppendAvailability(answer[:0], &buffer, inventory.Inquiry{
-			SKU: w.sku, Parts: w.parts, Locations: s.indexes, Buffer: s.buffer, Empty: true,
+			SKU: w.sku, Parts: w.parts, Locations: s.indexes, Buffer: s.buffer, Withheld: withheld, Empty: true,
 		})
 		for c, stock := range answer[0].Locations {
 			units := stock.Units
-			if withheld != nil {
-				units = withheld.left(f.Lines[i].SKU, s.places[c], units, e.safety(book, w, s.locations[c].ID))
-			}
 			if len(taken) > 0 {
 				units = lessTaken(units, w, s.locations[c].ID, taken)
 			}
-			out[c*len(group)+i] = units
+			out[c*len(group)+i] = units + held.left(w.sku, s.locations[c].ID)
 		}
 	}
 	return out
-}
-
-// safety is the safety stock of a position; kits have none of their own.
-func (e *Engine) safety(book *inventory.Book, w *want, location string) int64 {
-	if len(w.parts) > 0 {
-		return 0
-	}
-	p, _ := book.Get(inventory.PositionKey{SKU: w.sku, Location: location})
-	return p.Safety
 }
 
 // services are the ways a location may ship, appended to shared memory.

@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -14,6 +15,7 @@ type ruleCache struct {
 	needs    sync.Map // *policy.Compiled → needs
 	unsplit  sync.Map // *policy.Compiled → *policy.Compiled
 	settings sync.Map // settingsKey → *promise.Settings
+	withheld atomic.Pointer[withholdings]
 }
 
 func (e *Engine) rules() *ruleCache {
@@ -119,33 +121,6 @@ func (e *Engine) choose(kind policy.Kind, f *policy.Facts) (*policy.Compiled, in
 		return c, version
 	}
 	return policy.Default(kind), 0
-}
-
-// withholding is the availability policy of a channel at a moment; nil: nothing is withheld.
-type withholding struct {
-	policy *policy.CompiledAvailability
-	facts  policy.Facts
-}
-
-func (e *Engine) withholding(o *policy.Order) *withholding {
-	set := e.Policies()
-	now := e.Now()
-	if len(set.InForce(policy.KindAvailability, now)) == 0 {
-		return nil
-	}
-	f := policy.Facts{Order: o, Now: now}
-	c, _, ok := set.Choose(policy.KindAvailability, &f)
-	if !ok {
-		return nil
-	}
-	return &withholding{policy: c.Availability, facts: f}
-}
-
-// left is what the channel may have of units that are free beyond the position's own safety stock.
-func (w *withholding) left(sku *policy.SKU, l *policy.Location, units, safety int64) int64 {
-	w.facts.SKU, w.facts.Location = sku, l
-	rule, _ := w.policy.Choose(&w.facts) // a rule that cannot be evaluated does not match
-	return rule.Offer(units+safety, safety)
 }
 
 // policyName is how decisions call a policy.
