@@ -77,7 +77,8 @@ var wrong = map[string][]string{
 		`{"channel":"web","reference":"\u0000","lines":[{"sku":"A","quantity":1}]}`, `{"channel":"web","lines":[{"sku":"A\u0000","quantity":1}]}`,
 		`{"channel":"web","lines":[{"sku":"A","quantity":1000000}]}`,
 	},
-	"POST /v1/availability": {`{"channel":"web","items":[]}`, `{"channel":"nope","items":[{"sku":"A"}]}`, `{"channel":"web","items":[{"sku":"A","quantity":-1}]}`, `{"channel":"web","items":[{"sku":""}]}`, `{"channel":"web","method":"teleport","items":[{"sku":"A"}]}`},
+	"POST /v1/sourcing/reoptimise": {`{"max_moves":-1}`, `{"max_moves":100001}`, `{"reason":"\u0000"}`, `{"location":5}`, `{"nope":1}`},
+	"POST /v1/availability":        {`{"channel":"web","items":[]}`, `{"channel":"nope","items":[{"sku":"A"}]}`, `{"channel":"web","items":[{"sku":"A","quantity":-1}]}`, `{"channel":"web","items":[{"sku":""}]}`, `{"channel":"web","method":"teleport","items":[{"sku":"A"}]}`},
 	"POST /v1/inventory/adjustments": {
 		`{"items":[]}`, `{"items":[{"sku":"A","location":"dc1","quantity":0}]}`, `{"items":[{"sku":"A","location":"dc1","quantity":-101}]}`,
 		`{"items":[{"sku":"A","location":"dc1","quantity":9223372036854775807}]}`, `{"items":[{"sku":"A","location":"dc1","quantity":-9223372036854775808}]}`,
