@@ -73,3 +73,13 @@ func (c *cache) drop(k store.Key) {
 	delete(c.young, k)
 	delete(c.old, k)
 }
+
+// peek is get for those who read behind the others: it does not keep an entry in use.
+func (c *cache) peek(k store.Key) *Entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if en, ok := c.young[k]; ok {
+		return en
+	}
+	return c.old[k]
+}

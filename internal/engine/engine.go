@@ -20,6 +20,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,9 @@ type Options struct {
 	NewID func() string    // UUIDv7; default google/uuid
 	Node  string           // id of this process; default a new id
 	Log   *slog.Logger     // default slog.Default
+	// LearnInterval is how often the log is looked at for something to learn, SnapshotInterval
+	// how often at most it is persisted. Defaults: DefaultLearnInterval, DefaultSnapshotInterval.
+	LearnInterval, SnapshotInterval time.Duration
 	// Fatal is called when memory and store cannot be brought together again in
 	// this process (a device that failed to sync). It must end the process. Default: panic.
 	Fatal func(error)
@@ -105,6 +109,8 @@ type Engine struct {
 	cache     *cache
 	lanes     []*lane
 	follower  follower
+	learning  *learning
+	lorePtr   atomic.Pointer[lore]
 
 	inflight sync.Map // idempotency keys being decided
 	// relocating is held by the relocation that runs.
@@ -143,15 +149,19 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 	if opt.Fatal == nil {
 		opt.Fatal = func(err error) { panic(err) }
 	}
+	opt.LearnInterval = cmp.Or(opt.LearnInterval, DefaultLearnInterval)
+	opt.SnapshotInterval = cmp.Or(opt.SnapshotInterval, DefaultSnapshotInterval)
 	e := &Engine{store: s, opt: opt, log: opt.Log, cache: newCache(maxCached), calendar: promise.NewCalendar(), stop: make(chan struct{})}
 	ch := make(chan struct{})
 	e.changed.Store(&ch)
 	for b := range s.Buckets() {
 		e.lanes = append(e.lanes, &lane{e: e, bucket: b, queue: make(chan *request, maxQueueCommands)})
 	}
+	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {
 		return nil, err
 	}
+	e.learning.takeUp()
 	return e, nil
 }
 
@@ -172,6 +182,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.catalog.Store(cat)
 	e.directory.Store(ref.directory)
 	e.replacePolicies(ref.policies)
+	e.learning.hear(ref.learned)
 	e.cache.clear()
 	e.follower.reset(snapshot.Heads)
 	e.follower.current.Store(e.Now().UnixNano())
@@ -213,6 +224,7 @@ func (e *Engine) Run() {
 	}
 	e.workers.Go(func() { e.every(timerInterval, e.FireTimers) })
 	e.workers.Go(func() { e.every(sweepInterval, e.sweep) })
+	e.workers.Go(func() { e.every(e.opt.LearnInterval, e.learning.run) })
 	if !e.store.Exclusive() {
 		e.workers.Go(func() { e.every(followInterval, e.follow) })
 	}

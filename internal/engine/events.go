@@ -42,7 +42,7 @@ func EventTypes() []string {
 	return slices.Concat(order.EventTypes, []string{
 		inventory.EventReservationHeld, inventory.EventReservationExtended, inventory.EventReservationClaimed,
 		inventory.EventReservationReleased, inventory.EventReservationExpired,
-	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes)
+	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes, LearnedEventTypes)
 }
 
 // privateKinds have log rows that are nobody's business outside.

@@ -35,10 +35,12 @@ const (
 	// KindPolicy is a policy with its history, KindPolicyVersion the text of one version.
 	KindPolicy        store.Kind = "policy"
 	KindPolicyVersion store.Kind = "policy_version"
+	// KindLearned is what one learner learned from the log, with its place there.
+	KindLearned store.Kind = "learned"
 )
 
 // referenceKinds are held in memory on every node.
-var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy}
+var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindLearned}
 
 // decoders turn a stored body into the value of its kind. Kinds without one
 // keep their body as it is (json.RawMessage): they belong to packages above.
@@ -54,6 +56,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindCapacity:    into[openedCapacity],
 	KindRelocation:  into[relocation],
 	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
+	KindLearned: intoLearned,
 }
 
 func into[T any](body []byte) (any, error) {

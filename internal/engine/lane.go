@@ -219,7 +219,7 @@ func (l *lane) decide(requests []*request, careful, fresh bool) (*batch, []outco
 	if err != nil {
 		return nil, nil, err
 	}
-	var past history
+	var past lookedUp
 	if careful {
 		if past, err = l.lookUp(requests); err != nil {
 			return nil, nil, err
@@ -248,7 +248,7 @@ func (l *lane) decide(requests []*request, careful, fresh bool) (*batch, []outco
 	return b, outcomes, nil
 }
 
-func (l *lane) decideOne(b *batch, r *request, now time.Time, past history) outcome {
+func (l *lane) decideOne(b *batch, r *request, now time.Time, past lookedUp) outcome {
 	c := r.command
 	if c.Key != nil {
 		if a := past.answers[c.Key.Key]; a != nil {
@@ -336,16 +336,16 @@ func (l *lane) load(requests []*request) (map[store.Key]*Entry, error) {
 	return loaded, nil
 }
 
-// history is what a careful batch looked up: remembered answers by key, and
+// lookedUp is what a careful batch looked up: remembered answers by key, and
 // records by the channel's own id.
-type history struct {
+type lookedUp struct {
 	answers map[string]*store.Answer
 	unique  map[Unique]store.Key
 	entries map[store.Key]*Entry
 }
 
-func (l *lane) lookUp(requests []*request) (history, error) {
-	h := history{answers: map[string]*store.Answer{}, unique: map[Unique]store.Key{}, entries: map[store.Key]*Entry{}}
+func (l *lane) lookUp(requests []*request) (lookedUp, error) {
+	h := lookedUp{answers: map[string]*store.Answer{}, unique: map[Unique]store.Key{}, entries: map[store.Key]*Entry{}}
 	ctx := context.Background()
 	for _, r := range requests {
 		if k := r.command.Key; k != nil {

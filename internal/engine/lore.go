@@ -1,24 +1,135 @@
 package engine
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/orderly-oms/orderly/internal/history"
+	"github.com/orderly-oms/orderly/internal/price"
 	"github.com/orderly-oms/orderly/internal/promise"
 )
 
-// lore is what decisions read of what was learned from history. Its methods take a
-// node that has learned nothing.
-type lore struct{}
+// lore is what decisions read of what was learned: the newest snapshots that were
+// persisted, never a node's own counters, so that every node and every replay can
+// read the same. It never changes; learning publishes a new one. Nil has learned nothing.
+type lore struct {
+	facts *history.Facts
+	late  *promise.Delays // with orders under way
+	work  *promise.Stages // with fulfillments under way
+	worth *price.Prices
+	// known describes the snapshots by learner.
+	known map[string]Learned
+}
 
-func (e *Engine) lore() *lore { return nil }
+// lore returns the newest; nil before anything was learned.
+func (e *Engine) lore() *lore { return e.lorePtr.Load() }
 
-// versions names the snapshots that a decision reads, for the record.
-func (k *lore) versions(reads needs) []string { return nil }
+// publishLore lets change make the next lore. No decision sees it change half way.
+func (e *Engine) publishLore(change func(next *lore)) {
+	e.decide.Lock()
+	defer e.decide.Unlock()
+	next := new(lore)
+	if was := e.lorePtr.Load(); was != nil {
+		*next = *was
+	}
+	next.known = maps.Clone(next.known)
+	if next.known == nil {
+		next.known = map[string]Learned{}
+	}
+	change(next)
+	e.lorePtr.Store(next)
+}
 
-func (k *lore) failureRate(location string) float64 { return 0 }
+// versions names the snapshots that a decision reads, for the record: "history@12".
+func (k *lore) versions(reads needs) []string {
+	if k == nil {
+		return nil
+	}
+	var out []string
+	for _, x := range []struct {
+		reads bool
+		id    string
+	}{{reads.history, LearnedHistory}, {reads.dates, LearnedDelays}, {reads.prices, LearnedPrices}} {
+		if l, ok := k.known[x.id]; ok && x.reads {
+			out = append(out, fmt.Sprintf("%s@%d", l.ID, l.Version))
+		}
+	}
+	return out
+}
 
-func (k *lore) velocity(sku, location string) float64 { return 0 }
+// failureRate is the share of lines that the location rejects or finds short.
+func (k *lore) failureRate(location string) float64 {
+	if k == nil {
+		return 0
+	}
+	return k.facts.FailureRate(location)
+}
 
-func (k *lore) price(sku, location string) int64 { return 0 }
+// velocity is how many units of the SKU leave the location in a day.
+func (k *lore) velocity(sku, location string) float64 {
+	if k == nil {
+		return 0
+	}
+	return k.facts.Velocity(sku, location)
+}
 
-func (k *lore) prices(group []*want, location string) []int64 { return nil }
+// price is what a unit there is worth beyond its cost, in minor units.
+func (k *lore) price(sku, location string) int64 {
+	if k == nil {
+		return 0
+	}
+	return k.worth.Unit(sku, location)
+}
 
-func (k *lore) delays() *promise.Delays { return nil }
+// prices are those of one unit of each want there; nil: nothing is known. A kit's is the sum of its parts'.
+func (k *lore) prices(group []*want, location string) []int64 {
+	if k == nil || k.worth == nil {
+		return nil
+	}
+	out := make([]int64, len(group))
+	for i, w := range group {
+		if len(w.parts) == 0 {
+			out[i] = k.worth.Unit(w.sku, location)
+		}
+		for _, p := range w.parts {
+			out[i] += p.Quantity * k.worth.Unit(p.SKU, location)
+		}
+	}
+	return out
+}
+
+// delays are how late deliveries come; nil: nothing is known.
+func (k *lore) delays() *promise.Delays {
+	if k == nil {
+		return nil
+	}
+	return k.late
+}
+
+// stages are how long work at locations takes; nil: nothing is known.
+func (k *lore) stages() *promise.Stages {
+	if k == nil {
+		return nil
+	}
+	return k.work
+}
+
+// Learned lists the snapshots that decisions of this node read, by id.
+func (e *Engine) Learned() []Learned {
+	out := []Learned{}
+	if k := e.lore(); k != nil {
+		for _, id := range slices.Sorted(maps.Keys(k.known)) {
+			out = append(out, k.known[id])
+		}
+	}
+	return out
+}
+
+// HistoryFacts returns what was learned of locations and SKUs; nil: nothing.
+func (e *Engine) HistoryFacts() *history.Facts {
+	if k := e.lore(); k != nil {
+		return k.facts
+	}
+	return nil
+}

@@ -33,6 +33,7 @@ type reference struct {
 	networks  []network.Network
 	carriers  []network.Carrier
 	policies  []*Policy
+	learned   []*learnedRecord
 }
 
 func (r *reference) collect(rec store.Record) error {
@@ -63,6 +64,8 @@ func (r *reference) take(value any) {
 		r.catalog.Put(v)
 	case *Policy:
 		r.policies = append(r.policies, v)
+	case *learnedRecord:
+		r.learned = append(r.learned, v)
 	case *inventory.Supply:
 		r.book.PutSupply(*v)
 	}
@@ -106,6 +109,7 @@ func (e *Engine) absorbReference(records []store.Record) error {
 	r.finish()
 	e.directory.Store(r.directory)
 	e.keepPolicies(r.policies)
+	e.learning.hear(r.learned)
 	return nil
 }
 

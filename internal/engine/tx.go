@@ -94,7 +94,7 @@ type Tx struct {
 	Now     time.Time
 	Command string // id of the command
 	actor   string
-	past    history
+	past    lookedUp
 
 	entries map[store.Key]*Entry // written by this command
 	deleted map[store.Key]bool

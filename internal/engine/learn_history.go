@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/history"
+	"github.com/orderly-oms/orderly/internal/order"
+)
+
+// historyLearner learns how locations work and how SKUs sell.
+type historyLearner struct {
+	history *history.History
+	facts   *history.Facts
+}
+
+func newHistoryLearner() *historyLearner { return &historyLearner{history: history.New()} }
+
+func (h *historyLearner) id() string { return LearnedHistory }
+
+func (h *historyLearner) observe(o *order.Order, events []order.Event, at time.Time) {
+	h.history.Observe(o, events, at)
+}
+
+func (h *historyLearner) encode(version int64, at time.Time) ([]byte, error) {
+	h.facts = h.history.Facts(version, at)
+	return h.facts.MarshalJSON()
+}
+
+func (h *historyLearner) restore(body []byte) error {
+	facts := new(history.Facts)
+	if err := facts.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if err := h.history.Restore(body); err != nil {
+		return err
+	}
+	h.facts = facts
+	return nil
+}
+
+func (h *historyLearner) publish(into *lore) { into.facts = h.facts }
