@@ -147,9 +147,9 @@ type LocationFacts struct {
 	Accepted         float64 `json:"accepted"`
 	HoursToAccept    float64 `json:"hours_to_accept"` // from created; 0 without any
 	Shipped          float64 `json:"shipped"`
-	HoursToShip      float64 `json:"hours_to_ship"` // from created to shipped, or ready for pickup; 0 without any
-	SKUs             int     `json:"skus"`          // with a velocity here
-	UnitsShippedADay float64 `json:"units_shipped_a_day"`
+	HoursToShip      float64 `json:"hours_to_ship"`  // from created to shipped, or ready for pickup; 0 without any
+	SKUs             int     `json:"skus,omitempty"` // with a velocity here
+	UnitsShippedADay float64 `json:"units_shipped_a_day,omitempty"`
 }
 
 // Location returns what is known of a location; false: nothing.
@@ -167,6 +167,21 @@ func (f *Facts) Location(id string) (LocationFacts, bool) {
 		out.UnitsShippedADay += m.Velocity
 	}
 	return out, true
+}
+
+// Locations returns what is known of each location, by name, at most limit after a name; the
+// sums over SKUs are left zero.
+func (f *Facts) Locations(after string, limit int) []LocationFacts {
+	out := []LocationFacts{}
+	if f == nil {
+		return out
+	}
+	for _, i := range f.h.locationsByName() {
+		if len(out) < limit && f.h.locations[i].id > after {
+			out = append(out, f.location(i))
+		}
+	}
+	return out
 }
 
 func (f *Facts) location(i int32) LocationFacts {
@@ -208,6 +223,34 @@ func (f *Facts) Movers(location string, limit int) []Mover {
 	}
 	slices.SortFunc(out, func(a, b Mover) int {
 		return cmp.Or(cmp.Compare(b.Velocity, a.Velocity), strings.Compare(a.SKU, b.SKU))
+	})
+	return out[:min(len(out), max(limit, 0))]
+}
+
+// Outlet is a location with what leaves it of a SKU in a day.
+type Outlet struct {
+	Location string  `json:"location"`
+	Velocity float64 `json:"units_a_day"`
+}
+
+// Outlets returns the locations that a SKU leaves fastest, at most limit; those equally fast by name.
+func (f *Facts) Outlets(sku string, limit int) []Outlet {
+	out := []Outlet{}
+	if f == nil {
+		return out
+	}
+	s, ok := f.h.bySKU[sku]
+	if !ok {
+		return out
+	}
+	for i := range f.h.locations {
+		if _, ok := f.h.shipped[pair{s, int32(i)}]; ok {
+			id := f.h.locations[i].id
+			out = append(out, Outlet{id, f.Velocity(sku, id)})
+		}
+	}
+	slices.SortFunc(out, func(a, b Outlet) int {
+		return cmp.Or(cmp.Compare(b.Velocity, a.Velocity), strings.Compare(a.Location, b.Location))
 	})
 	return out[:min(len(out), max(limit, 0))]
 }

@@ -160,8 +160,10 @@ func (h *History) ID() string { return "history" }
 // Observations is how many events were counted since the beginning.
 func (h *History) Observations() int64 { return h.observations }
 
-// Observe counts the events of one command. o is the order after it, at its time.
-// Events that name what the order does not have are left out.
+// Observe counts the events of one command, made at a time. o is the order after it, or any later
+// state: what is read of it (the lines and their parts, where fulfillments are and when they
+// began) does not change. Events that name what the order does not have are left out; of an
+// order that is not known (nil), all but those that bring what they are about.
 func (h *History) Observe(o *order.Order, events []order.Event, at time.Time) {
 	day := DayOf(at)
 	for i := range events {
@@ -196,6 +198,9 @@ func (h *History) observe(o *order.Order, e *order.Event, day Day, at time.Time)
 		}
 		h.count(e.Fulfillment.Location, given, day, float64(len(e.Fulfillment.Lines)))
 		return true
+	}
+	if o == nil {
+		return false
 	}
 	f := o.Fulfillment(e.FulfillmentID)
 	if f == nil {

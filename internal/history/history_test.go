@@ -344,4 +344,69 @@ func TestMoversAreSorted(t *testing.T) {
 	if len(m) != 2 || m[0].SKU != "B" || m[1].SKU != "A" {
 		t.Errorf("movers are %+v", m)
 	}
+	for i, location := range []string{"O", "N", "M"} {
+		did(bought("A", location, int64(1+i/2), start), order.EventFulfillmentShipped, 0, start).fold(h)
+	}
+	o := h.Facts(1, start).Outlets("A", 3)
+	if len(o) != 3 || o[0].Location != "M" || o[1].Location != "L" || o[2].Location != "N" {
+		t.Errorf("outlets are %+v", o)
+	}
+	if len(h.Facts(1, start).Outlets("Z", 3)) != 0 || len((*Facts)(nil).Outlets("A", 3)) != 0 {
+		t.Error("something unknown has outlets")
+	}
+}
+
+func TestLocationsArePaged(t *testing.T) {
+	t.Parallel()
+	h := New()
+	for i := range 7 {
+		placed(bought("S", fmt.Sprint("L", i*5%7), int64(i+1), start), start).fold(h)
+	}
+	f := h.Facts(1, start)
+	var names []string
+	for after := ""; ; {
+		page := f.Locations(after, 3)
+		if len(page) == 0 {
+			break
+		}
+		for _, l := range page {
+			if whole, _ := f.Location(l.Location); whole != l {
+				t.Errorf("listed %+v, alone %+v", l, whole)
+			}
+			names = append(names, l.Location)
+			after = l.Location
+		}
+	}
+	if got := fmt.Sprint(names); got != "[L0 L1 L2 L3 L4 L5 L6]" {
+		t.Errorf("listed %s", got)
+	}
+	if len(f.Locations("", 0)) != 0 || len((*Facts)(nil).Locations("", 9)) != 0 {
+		t.Error("listed what there is not")
+	}
+}
+
+// TestLaterOrdersTeachTheSame: the order as it is later gives what the order after the command
+// gave; without any order, what the events bring still counts.
+func TestLaterOrdersTeachTheSame(t *testing.T) {
+	t.Parallel()
+	now, later, blind := New(), New(), New()
+	o := bought("S", "L", 2, start)
+	after := *o
+	after.Lines = []order.Line{o.Lines[0]}
+	after.Lines[0].Fulfilled = 2
+	after.Fulfillments = []order.Fulfillment{o.Fulfillments[0], {ID: "g", Location: "M"}}
+	after.Fulfillments[0].Status, after.Fulfillments[0].ShippedAt = order.FulfillmentDelivered, days(3)
+	for _, c := range []*command{
+		placed(o, start), did(o, order.EventFulfillmentAccepted, 0, days(1)), did(o, order.EventFulfillmentPicked, 1, days(2)), did(o, order.EventFulfillmentShipped, 0, days(3)),
+	} {
+		c.fold(now)
+		later.Observe(&after, c.events, c.at)
+		blind.Observe(nil, c.events, c.at)
+	}
+	if a, b := snapshot(t, now, 1, days(4)), snapshot(t, later, 1, days(4)); !bytes.Equal(a, b) {
+		t.Errorf("learned %s\nfrom a later order %s", a, b)
+	}
+	if f := blind.Facts(1, days(4)); f.Observations() != 2 || f.Demand("S") == 0 || f.Velocity("S", "L") != 0 {
+		t.Errorf("without an order: %d observations", f.Observations())
+	}
 }
