@@ -14,43 +14,67 @@ import (
 // CodeOfferMismatch refuses an order that claims a promise made for another one.
 const CodeOfferMismatch = "offer_mismatch"
 
-// heldUnits are units of a SKU that a claimed reservation holds at a location.
-type heldUnits struct {
-	sku      string
-	location string
-	quantity int64
-}
+// heldAt is a SKU at a location.
+type heldAt struct{ sku, location string }
 
 // claimed is what a reservation brings to the order that claims it. Nil: nothing.
 type claimed struct {
-	units []heldUnits
-	offer *inventory.Offer
+	reservation *inventory.Reservation
+	// units are what it holds for the order's SKUs, of those that fit the kits of today.
+	units map[heldAt]int64
+	used  map[heldAt]int64 // of them, what the order takes
+	offer *inventory.Offer // nil: no promise was confirmed, so the policy is free to choose
 }
 
-// takeHeld gives demands what the reservation holds for them. Held units are not
-// free stock, so nothing of it counts as taken.
-func (p *placing) takeHeld(demands []demand, c *claimed) {
+// left is what is held of a SKU at a location and not used yet.
+func (c *claimed) left(sku, location string) int64 {
 	if c == nil {
+		return 0
+	}
+	at := heldAt{sku, location}
+	return c.units[at] - c.used[at]
+}
+
+// use takes up to q held units.
+func (c *claimed) use(sku, location string, q int64) int64 {
+	n := min(c.left(sku, location), q)
+	if n > 0 {
+		c.used[heldAt{sku, location}] += n
+	}
+	return max(n, 0)
+}
+
+// takeOffer gives demands what a confirmed promise holds for them, where it holds it.
+func (p *placing) takeOffer(demands []demand) {
+	if p.held == nil || p.held.offer == nil {
 		return
 	}
-	rule, reason := "reservation", "a reservation holds the units here"
-	if c.offer != nil {
-		reason = "promised so as option " + c.offer.Option
-		var d sourcing.Decision
-		if json.Unmarshal(c.offer.Decision, &d) == nil && d.Policy != "" {
-			rule = d.Policy
-			p.plan.Decisions = append(p.plan.Decisions, &d)
-		}
+	rule := "reservation"
+	var d sourcing.Decision
+	if json.Unmarshal(p.held.offer.Decision, &d) == nil && d.Policy != "" {
+		rule = d.Policy
+		p.plan.Decisions = append(p.plan.Decisions, &d)
 	}
-	for i := range c.units {
-		h := &c.units[i]
+	p.takeHeld(demands, rule, "promised so as option "+p.held.offer.Option)
+}
+
+// takeHeld gives demands held units where they are. Held units are not free stock, so
+// nothing of it counts as taken.
+func (p *placing) takeHeld(demands []demand, rule, reason string) {
+	if p.held == nil {
+		return
+	}
+	for _, h := range p.held.reservation.Holds {
+		sku := p.held.reservation.Lines[h.Line].SKU
 		for j := range demands {
 			d := &demands[j]
-			if q := min(h.quantity, d.left); d.line.SKU == h.sku && q > 0 {
-				sh := p.give(h.location)
+			if d.line.SKU != sku || d.left == 0 {
+				continue
+			}
+			if q := p.held.use(sku, h.Location, min(d.left, h.Quantity)); q > 0 {
+				sh := p.give(h.Location)
 				sh.rule, sh.reason, sh.beyond = rule, reason, true
 				sh.add(d.line, q, q)
-				h.quantity -= q
 				d.left -= q
 			}
 		}
@@ -65,8 +89,10 @@ func (c *claimed) promised(pl *order.Placement) bool {
 	}
 	for _, s := range c.offer.Shipments {
 		if s.Location == pl.Location {
-			pl.Service, pl.Via, pl.Cost = s.Service, s.Via, s.Cost
-			pl.Promise = order.Promise{ShipBy: s.ShipBy, DeliverBy: s.DeliverBy}
+			pl.Service, pl.Via, pl.Zone, pl.Cost = s.Service, s.Via, s.Zone, s.Cost
+			pl.Promise = order.Promise{
+				ShipBy: s.ShipBy, DeliverBy: s.DeliverBy, Calendar: s.Calendar, Probability: s.Probability, Policy: c.offer.Policy,
+			}
 			return true
 		}
 	}
@@ -80,8 +106,7 @@ func units(lines []order.LineQuantity) (n int64) {
 	return n
 }
 
-// claim ends the reservation an order was made from. It returns what the
-// reservation held for the order's SKUs; what the order does not use is released.
+// claim looks up the reservation an order is made from, and what of it the order may use.
 func (e *Engine) claim(tx *Tx, key store.Key, o *order.Order) (*claimed, error) {
 	if key.ID == "" {
 		return nil, nil
@@ -103,29 +128,33 @@ func (e *Engine) claim(tx *Tx, key store.Key, o *order.Order) (*claimed, error) 
 	if err := matchOffer(r.Offer, o); err != nil {
 		return nil, err
 	}
-	wanted := map[string]int64{}
-	for i := range o.Lines {
-		wanted[o.Lines[i].SKU] += o.Lines[i].Quantity
-	}
-	unused := *r
-	unused.Holds = nil
-	var held []heldUnits
+	c := &claimed{reservation: r, offer: r.Offer, units: map[heldAt]int64{}, used: map[heldAt]int64{}}
 	for _, h := range r.Holds {
-		sku := r.Lines[h.Line].SKU
-		use := min(h.Quantity, wanted[sku])
-		if !slices.EqualFunc(r.Lines[h.Line].Parts, e.Parts(sku), func(a, b inventory.Part) bool { return a == b }) {
-			use = 0 // the kit was changed meanwhile: its units are sourced anew
+		l := &r.Lines[h.Line]
+		if slices.Equal(l.Parts, e.Parts(l.SKU)) { // else the kit was changed meanwhile: its units are sourced anew
+			c.units[heldAt{l.SKU, h.Location}] += h.Quantity
 		}
-		wanted[sku] -= use
-		if use > 0 {
-			held = append(held, heldUnits{sku: sku, location: h.Location, quantity: use})
-		}
+	}
+	return c, nil
+}
+
+// settle ends the reservation of an order that was placed: what the order does not use is released.
+func (e *Engine) settle(tx *Tx, c *claimed, orderID string) error {
+	if c == nil {
+		return nil
+	}
+	unused := *c.reservation
+	unused.Holds = nil
+	for _, h := range c.reservation.Holds {
+		at := heldAt{unused.Lines[h.Line].SKU, h.Location}
+		use := min(h.Quantity, c.used[at])
+		c.used[at] -= use
 		if rest := h.Quantity - use; rest > 0 {
 			unused.Holds = append(unused.Holds, inventory.Hold{Line: h.Line, Location: h.Location, Quantity: rest})
 		}
 	}
-	event := inventory.ReservationEvent{Type: inventory.EventReservationClaimed, OrderID: o.ID}
-	return &claimed{units: held, offer: r.Offer}, tx.saveReservation(r, event, unused.Movements(false, "reservation claimed"))
+	event := inventory.ReservationEvent{Type: inventory.EventReservationClaimed, OrderID: orderID}
+	return tx.saveReservation(c.reservation, event, unused.Movements(false, "reservation claimed"))
 }
 
 // matchOffer refuses an order whose way to the customer is not the one promised.

@@ -109,6 +109,8 @@ type Engine struct {
 	cache     *cache
 	lanes     []*lane
 	follower  follower
+	promised  *openPromises
+	boards    boards
 	learning  *learning
 	lorePtr   atomic.Pointer[lore]
 
@@ -157,6 +159,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 	for b := range s.Buckets() {
 		e.lanes = append(e.lanes, &lane{e: e, bucket: b, queue: make(chan *request, maxQueueCommands)})
 	}
+	e.promised = newOpenPromises(e)
 	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {
 		return nil, err
@@ -205,6 +208,7 @@ func (e *Engine) reload(cause error) {
 		err := e.load(ctx)
 		cancel()
 		if err == nil {
+			e.promised.begin()
 			e.log.Info("memory is current again")
 			return
 		}
@@ -224,6 +228,7 @@ func (e *Engine) Run() {
 	}
 	e.workers.Go(func() { e.every(timerInterval, e.FireTimers) })
 	e.workers.Go(func() { e.every(sweepInterval, e.sweep) })
+	e.workers.Go(func() { e.every(settleInterval, e.promised.run) })
 	e.workers.Go(func() { e.every(e.opt.LearnInterval, e.learning.run) })
 	if !e.store.Exclusive() {
 		e.workers.Go(func() { e.every(followInterval, e.follow) })

@@ -5,8 +5,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/promise"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -93,3 +95,40 @@ func (e *Engine) Sweep(ctx context.Context) { e.sweep(ctx) }
 
 // Follow reads what other nodes wrote.
 func (e *Engine) Follow(ctx context.Context) { e.follow(ctx) }
+
+// QuickAnew is Quick with nothing remembered.
+func (e *Engine) QuickAnew(r QuickRequest) (*QuickAnswer, error) {
+	return e.quick(r, func(e *Engine, k boardKey, s *shop, now time.Time) *promise.Board {
+		fresh := e.newShop(s.directory, must(s.directory.Channel(k.channel)), e.Book())
+		return makeBoard(k, fresh, e.lore().delays(), promise.NewCalendar(), now)
+	})
+}
+
+func must[T any](v T, ok bool) T {
+	if !ok {
+		panic("engine: not there")
+	}
+	return v
+}
+
+// BoardRows is how many rows of boards are remembered.
+func (e *Engine) BoardRows() (rows int) {
+	e.boards.mu.Lock()
+	defer e.boards.mu.Unlock()
+	for _, generation := range []map[boardKey]*knownBoard{e.boards.young, e.boards.old} {
+		for _, b := range generation {
+			rows += len(b.board.Rows())
+		}
+	}
+	return rows
+}
+
+// ReadOpenPromises reads open orders into the ledger until all are there.
+func (e *Engine) ReadOpenPromises(ctx context.Context) {
+	for !e.PromiseLedger(ctx).Loaded {
+		e.promised.readPage(ctx)
+	}
+}
+
+// MaxBoardRows bounds the remembered boards twice.
+const MaxBoardRows = maxBoardRows

@@ -138,5 +138,6 @@ func (e *Engine) absorb(ctx context.Context, rows []store.Commit) error {
 	for _, m := range marks {
 		m.apply(book)
 	}
+	e.promised.followed(rows)
 	return e.absorbReference(records)
 }

@@ -15,7 +15,7 @@ func (e *Engine) nearest(book *inventory.Book, s *sources, channel string, group
 		problem.Quantity[i] = w.left
 		f.Lines = append(f.Lines, sourcing.Line{SKU: e.skuFacts(w.sku, len(w.parts) > 0)})
 	}
-	available := e.availability(book, s, f, group, taken)
+	available := e.availability(book, s, f, group, taken, nil)
 	for c, l := range s.locations {
 		problem.Candidates[c] = sourcing.Candidate{
 			Location: l.ID, DistanceKm: s.distances[c], Priority: int(l.Priority), Available: available[c*len(group) : (c+1)*len(group)],
@@ -32,7 +32,7 @@ func (e *Engine) nearest(book *inventory.Book, s *sources, channel string, group
 				sh = &share{}
 				shares[location] = sh
 			}
-			group[i].give(sh, q)
+			group[i].give(sh, q, 0)
 			eachStocked(group[i].sku, group[i].parts, q, func(sku string, n int64) {
 				taken[inventory.PositionKey{SKU: sku, Location: location}] += n
 			})
@@ -40,14 +40,15 @@ func (e *Engine) nearest(book *inventory.Book, s *sources, channel string, group
 	}
 }
 
-// give hands q units of the want to a share, to its lines in their order.
-func (w *want) give(sh *share, q int64) {
+// give hands q units of the want, of which some are reserved, to a share, to its lines in their order.
+func (w *want) give(sh *share, q, reserved int64) {
 	w.left -= q
 	for _, d := range w.demands {
 		if n := min(q, d.left); n > 0 {
-			sh.add(d.line, n, 0)
+			held := min(n, reserved)
+			sh.add(d.line, n, held)
 			d.left -= n
-			q -= n
+			q, reserved = q-n, reserved-held
 		}
 	}
 }

@@ -65,8 +65,11 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		if was := tx.Existing(*c.Unique); was != nil {
 			return e.repeatCapture(was, fingerprint)
 		}
-		start := e.captured(n, order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts})
-		e.offered(tx, reservation, start.Order)
+		offer := tx.offer(reservation)
+		start := e.captured(n, order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts}, offer)
+		if n.ReservationID != "" {
+			e.offered(offer, start.Order)
+		}
 		o, err := order.Fold(nil, []order.Event{start}, 1, tx.Now)
 		if err != nil {
 			return nil, err
@@ -82,6 +85,9 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		if (s.reject || placed.rejected) && placed.missing() {
 			return nil, placed.outOfStock(o)
 		}
+		if err := e.settle(tx, held, o.ID); err != nil {
+			return nil, err
+		}
 		o, err = tx.saveOrder(nil, append([]order.Event{start}, placed.events...))
 		if err != nil {
 			return nil, err
@@ -91,14 +97,21 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 	return e.Submit(ctx, c)
 }
 
-// captured starts an order; its kits come apart when the policy in force wants components from anywhere.
-func (e *Engine) captured(n *order.New, c order.Captured) order.Event {
+// captured starts an order; its kits come apart when the offer it claims has them so, else
+// when the policy in force wants components from anywhere.
+func (e *Engine) captured(n *order.New, c order.Captured, offer *inventory.Offer) order.Event {
 	start := n.Capture(c)
 	if !slices.ContainsFunc(start.Order.Lines, func(l order.Line) bool { return len(l.Parts) > 0 }) {
 		return start
 	}
-	compiled, _ := e.sourcingPolicy(start.Order, nil, c.At)
-	if slices.ContainsFunc(compiled.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Limits.Kits == "component" }) {
+	var apart bool
+	if offer != nil {
+		apart = offer.KitsApart
+	} else {
+		compiled, _ := e.sourcingPolicy(start.Order, nil, c.At)
+		apart = slices.ContainsFunc(compiled.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Limits.Kits == "component" })
+	}
+	if apart {
 		c.Weigh = e.listPrice
 		start = n.Capture(c)
 	}
@@ -113,16 +126,15 @@ func (e *Engine) listPrice(sku string) int64 {
 	return 1
 }
 
-// offered gives an order without a service the one it was promised with, else the channel's.
-func (e *Engine) offered(tx *Tx, reservation store.Key, o *order.Order) {
-	if reservation.ID == "" || o.Service != "" || o.Method != order.Ship {
+// offered gives an order that claims a reservation, and names no service, the one it was
+// promised with, else the channel's.
+func (e *Engine) offered(offer *inventory.Offer, o *order.Order) {
+	if o.Service != "" || o.Method != order.Ship {
 		return
 	}
-	if en := tx.Entry(reservation); en != nil {
-		if r := en.Value.(*inventory.Reservation); r.Offer != nil && r.Offer.Service != "" {
-			o.Service = r.Offer.Service
-			return
-		}
+	if offer != nil && offer.Service != "" {
+		o.Service = offer.Service
+		return
 	}
 	if ch, ok := e.Directory().Channel(o.Channel); ok {
 		o.Service = ch.Service
@@ -188,6 +200,7 @@ func (tx *Tx) saveOrder(o *order.Order, events []order.Event) (*order.Order, err
 		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
 	}
 	tx.Put(r, next)
+	tx.After(func() { tx.e.promised.changed(o, next) })
 	return next, nil
 }
 

@@ -62,6 +62,7 @@ type placing struct {
 	plan    order.Plan
 	digits  int
 	rules   promiseRules
+	held    *claimed // nil: nothing
 }
 
 // place decides which locations get the unplaced units of an order: first
@@ -80,7 +81,8 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	for _, q := range o.Unplaced() {
 		demands = append(demands, demand{line: o.Line(q.Line), left: q.Quantity})
 	}
-	p.takeHeld(demands, held)
+	p.held = held
+	p.takeOffer(demands)
 	action := order.Waiting{Action: order.WaitBackorder}
 	if all := wants(demands); len(all) > 0 {
 		compiled, name := p.policy, "candidate"
@@ -93,6 +95,8 @@ func (p *placing) run(held *claimed) (*placement, error) {
 		for _, group := range independent(all) {
 			action = p.decide(group, compiled, name)
 		}
+		// What no rule placed stays where the reservation holds it: it was promised.
+		p.takeHeld(demands, "reservation", "a reservation holds the units here")
 	}
 	out := &placement{rejected: action.Action == actionReject}
 	for _, d := range demands {
@@ -130,8 +134,9 @@ func (p *placing) decide(group []*want, c *policy.Compiled, name string) order.W
 		sh.beyond = sh.beyond || ignoresCapacity(c, s.Group)
 		for _, u := range s.Lines {
 			w := group[slices.IndexFunc(group, func(w *want) bool { return w.id == u.Line })]
-			w.give(sh, u.Quantity)
-			eachStocked(w.sku, w.parts, u.Quantity, func(sku string, n int64) {
+			reserved := p.held.use(w.sku, s.Location, u.Quantity)
+			w.give(sh, u.Quantity, reserved)
+			eachStocked(w.sku, w.parts, u.Quantity-reserved, func(sku string, n int64) {
 				p.taken[inventory.PositionKey{SKU: sku, Location: s.Location}] += n
 			})
 		}
@@ -158,6 +163,9 @@ func (p *placing) place(held *claimed) error {
 		}
 		if !held.promised(&pl) {
 			p.date(&pl)
+		}
+		if pl.Cost == 0 {
+			pl.Cost = p.charge(&pl)
 		}
 		if at := p.s.at(location); p.tx != nil && at >= 0 {
 			var err error

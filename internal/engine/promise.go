@@ -25,20 +25,22 @@ type settingsKey struct {
 // promiseRules returns the rules for an order as policies see it.
 func (e *Engine) promiseRules(f *policy.Order, now time.Time) promiseRules {
 	c, version := e.choose(policy.KindPromise, &policy.Facts{Order: f, Now: now})
-	r := promiseRules{policy: c.Promise, name: policyName(c, version)}
+	return promiseRules{policy: c.Promise, name: policyName(c, version), Settings: e.promiseSettings(c, f.Country)}
+}
+
+// promiseSettings are the settings of a promise policy for a country of destination.
+func (e *Engine) promiseSettings(c *policy.Compiled, country string) *promise.Settings {
 	cache := &e.rules().settings
-	key := settingsKey{c, f.Country}
+	key := settingsKey{c, country}
 	if s, ok := cache.Load(key); ok {
-		r.Settings = s.(*promise.Settings)
-		return r
+		return s.(*promise.Settings)
 	}
-	s, err := promise.NewSettings(&c.Promise.PromiseSection, f.Country)
+	s, err := promise.NewSettings(&c.Promise.PromiseSection, country)
 	if err != nil { // it was checked when it was published
-		s, _ = promise.NewSettings(nil, f.Country)
+		s, _ = promise.NewSettings(nil, country)
 	}
-	cache.Store(key, &s)
-	r.Settings = &s
-	return r
+	kept, _ := cache.LoadOrStore(key, &s)
+	return kept.(*promise.Settings)
 }
 
 // shipping is one way of a location to the destination, for the calendar.
@@ -87,6 +89,25 @@ func (p *placing) date(pl *order.Placement) {
 	if d, err := p.e.calendar.Departure(l, pl.Service, p.rules.Carrier, 0, p.now); err == nil {
 		pl.Promise.ShipBy = d.ShipBy
 	}
+}
+
+// charge is what the placement's carrier charges; 0 when it is not known.
+func (p *placing) charge(pl *order.Placement) int64 {
+	c := p.s.at(pl.Location)
+	if c < 0 {
+		return 0
+	}
+	for i := range p.s.legs[c] {
+		if leg := &p.s.legs[c][i]; leg.Service == pl.Service {
+			var grams int64
+			for _, q := range pl.Lines {
+				grams += p.e.unitGrams(p.o.Line(q.Line)) * q.Quantity
+			}
+			price, _ := leg.Rate.Price(grams)
+			return price
+		}
+	}
+	return 0
 }
 
 // round4 keeps what is worth storing of a probability.

@@ -2,10 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +20,8 @@ const (
 	MaxPromiseItems = inventory.MaxReservationLines
 	// maxPickupStores is how many stores are offered for pickup, nearest first, unless the request names its own.
 	maxPickupStores = 30
+	// maxUnitPrice bounds the price of a unit in a basket, minor units.
+	maxUnitPrice = order.MaxAmount / order.MaxLineQuantity
 	// CodePromiseChanged refuses to confirm an option that cannot be had any more as it was shown.
 	CodePromiseChanged = "promise_changed"
 )
@@ -65,7 +63,7 @@ func (r *PromiseRequest) Validate() error {
 		bad.ID(at+".sku", it.SKU)
 		bad.Range(at+".quantity", it.Quantity, 1, order.MaxLineQuantity)
 		if it.UnitPrice != nil {
-			bad.Range(at+".unit_price", *it.UnitPrice, 0, order.MaxAmount/order.MaxLineQuantity)
+			bad.Range(at+".unit_price", *it.UnitPrice, 0, maxUnitPrice)
 		}
 	}
 	for i, k := range r.Kinds {
@@ -96,8 +94,14 @@ type offering struct {
 	r     *PromiseRequest
 	base  order.Order // as it would be captured, for shipping
 	rules promiseRules
-	// memory of sources, which several requests share
-	shipTo map[string]*sources // by service
+	// known are the sources found so far, which several requests share.
+	known map[sourcesKey]*sources
+}
+
+// sourcesKey is what the sources of a basket depend on.
+type sourcesKey struct {
+	method          order.Method
+	service, pickup string
 }
 
 // Promises lists all ways to have a basket. Errors: problem.Invalid.
@@ -120,10 +124,8 @@ func (e *Engine) offering(r *PromiseRequest, book *inventory.Book, now time.Time
 		bad.Add("channel", problem.Unknown, "there is no channel %q", r.Channel)
 		return nil, bad.Err()
 	}
-	of := &offering{e: e, book: book, now: now, r: r, shipTo: map[string]*sources{}}
-	of.base = order.Order{
-		ID: "promise", Channel: r.Channel, Currency: ch.Currency, Method: order.Ship, ShipTo: r.Destination,
-		Customer: order.Customer{ID: r.Customer}, Attributes: r.Attributes, PlacedAt: now, CreatedAt: now,
+	n := &order.New{
+		Channel: r.Channel, Currency: ch.Currency, Method: order.Ship, ShipTo: r.Destination, Customer: order.Customer{ID: r.Customer}, Attributes: r.Attributes,
 	}
 	for i, it := range r.Items {
 		s, ok := e.Catalog().Get(it.SKU)
@@ -131,23 +133,34 @@ func (e *Engine) offering(r *PromiseRequest, book *inventory.Book, now time.Time
 			bad.Add(problem.At("items", i)+".sku", problem.Unknown, "the catalog has no SKU %q", it.SKU)
 			continue
 		}
-		l := order.Line{ID: fmt.Sprint(i + 1), SKU: it.SKU, Quantity: it.Quantity, Parts: e.Parts(it.SKU)}
+		l := order.NewLine{SKU: it.SKU, Quantity: it.Quantity}
 		if it.UnitPrice != nil {
 			l.UnitPrice = *it.UnitPrice
 		} else if s.Price != nil {
-			l.UnitPrice = s.Price.Amount
+			l.UnitPrice = min(s.Price.Amount, maxUnitPrice)
 		}
-		l.Total = l.UnitPrice * l.Quantity
-		of.base.Lines = append(of.base.Lines, l)
+		n.Lines = append(n.Lines, l)
 	}
 	for i, id := range r.Locations {
 		if _, ok := e.Directory().Location(id); !ok {
 			bad.Add(problem.At("locations", i), problem.Unknown, "there is no location %q", id)
 		}
 	}
+	if err := bad.Err(); err != nil {
+		return nil, err
+	}
+	of := &offering{e: e, book: book, r: r, known: map[sourcesKey]*sources{}}
+	start := e.captured(n, order.Captured{ID: "promise", At: now, Parts: e.Parts}, nil)
+	of.base = *start.Order
+	of.at(now)
+	return of, nil
+}
+
+// at makes the offering that of a moment.
+func (of *offering) at(now time.Time) {
+	of.now, of.base.PlacedAt, of.base.CreatedAt = now, now, now
 	f := orderFacts(&of.base)
-	of.rules = e.promiseRules(&f, now)
-	return of, bad.Err()
+	of.rules = of.e.promiseRules(&f, now)
 }
 
 func (of *offering) input(requests []promise.Request) promise.Input {
@@ -249,13 +262,13 @@ func (of *offering) order(r promise.Request) *order.Order {
 }
 
 func (of *offering) sources(o *order.Order) *sources {
-	if o.Method != order.Ship {
-		return of.e.sources(o)
+	key := sourcesKey{o.Method, o.Service, o.PickupLocation}
+	s := of.known[key]
+	if s == nil {
+		s = of.e.sources(o)
+		of.known[key] = s
 	}
-	if of.shipTo[o.Service] == nil {
-		of.shipTo[o.Service] = of.e.sources(o)
-	}
-	return of.shipTo[o.Service]
+	return s
 }
 
 // Plan implements promise.Facts: the decision for one request on the stock of this moment.
@@ -268,25 +281,36 @@ func (of *offering) Plan(r promise.Request) *sourcing.Decision {
 	return joined(p.plan.Decisions)
 }
 
-// joined is the decisions about parts of one basket as one.
+// joined is the decisions about parts of one basket as one. Nil: there was nothing to decide.
 func joined(all []*sourcing.Decision) *sourcing.Decision {
-	if len(all) == 1 {
-		return all[0]
+	if len(all) == 0 {
+		return nil
 	}
-	var out *sourcing.Decision
-	for _, d := range all {
-		if out == nil {
-			first := *d
-			out = &first
-			continue
-		}
+	out := *all[0]
+	if len(all) > 1 {
+		out.Shipments = slices.Clone(out.Shipments)
+	}
+	for _, d := range all[1:] {
 		out.Cost += d.Cost
 		out.Gap += d.Gap
-		out.Shipments = slices.Concat(out.Shipments, d.Shipments)
+		for i := range d.Shipments {
+			s := &d.Shipments[i]
+			same := slices.IndexFunc(out.Shipments, func(x sourcing.Shipment) bool {
+				return x.Location == s.Location && x.Service == s.Service && x.Via == s.Via
+			})
+			if same < 0 {
+				out.Shipments = append(out.Shipments, *s)
+				continue
+			}
+			x := &out.Shipments[same] // one parcel, whose parts were priced apart
+			x.Lines, x.Terms = slices.Concat(x.Lines, s.Lines), slices.Concat(x.Terms, s.Terms)
+			x.Cost += s.Cost
+			x.Carrier += s.Carrier
+		}
 		out.Unplaced = slices.Concat(out.Unplaced, d.Unplaced)
 		out.Excluded = slices.Concat(out.Excluded, d.Excluded)
 	}
-	return out
+	return &out
 }
 
 // Location implements promise.Facts.
@@ -345,113 +369,6 @@ func (of *offering) Price(r promise.Request, d *sourcing.Decision) int64 {
 		return 0
 	}
 	return price
-}
-
-// Confirmation asks for an option of a basket to be held.
-type Confirmation struct {
-	PromiseRequest
-	Option     string `json:"option"`                // id of the option
-	TTLSeconds int64  `json:"ttl_seconds,omitempty"` // default 900, 1..604800
-	// DeliverBy is what the customer was shown; the option is refused when it would be later now.
-	DeliverBy time.Time `json:"deliver_by,omitzero"`
-}
-
-// Confirm holds the stock and the plan of an option until it expires: an order that
-// names the reservation gets exactly that promise. The reply's value is the
-// *inventory.Reservation. Errors: problem.Invalid, *order.Refusal with
-// CodePromiseChanged, those of Submit.
-func (e *Engine) Confirm(ctx context.Context, c *Confirmation, m Meta) (*Reply, error) {
-	request, ok := promise.ParseID(c.Option)
-	if !ok {
-		var bad problem.Invalid
-		bad.Add("option", problem.Malformed, "%.100q is no id of an option; send one that POST /v1/promises gave", c.Option)
-		return nil, bad.Err()
-	}
-	if err := inventory.ValidateTTL(c.TTLSeconds); err != nil {
-		return nil, err
-	}
-	if _, err := e.offering(&c.PromiseRequest, e.Book(), e.Now()); err != nil {
-		return nil, err
-	}
-	id := e.opt.NewID()
-	id = id[:len(id)-2] + fmt.Sprintf("%02x", hashByte(id))
-	key := e.ReservationKey(id)
-	return e.Submit(ctx, &Command{
-		Stream: key, Actor: m.Actor, Key: m.Key, Unique: &Unique{Kind: KindReservation},
-		Decide: func(tx *Tx) (*Reply, error) {
-			of, err := e.offering(&c.PromiseRequest, tx.Book(), tx.Now)
-			if err != nil {
-				return nil, err
-			}
-			options, excluded := promise.Options(of.input([]promise.Request{request}))
-			if len(options) == 0 {
-				return nil, &order.Refusal{Code: CodePromiseChanged, Pointer: "option", Message: "the option cannot be had any more: " + excluded[0].Reason}
-			}
-			o := &options[0]
-			if !c.DeliverBy.IsZero() && o.DeliverBy.After(c.DeliverBy) {
-				return nil, &order.Refusal{
-					Code: CodePromiseChanged, Pointer: "deliver_by",
-					Message: fmt.Sprintf("the option would be there by %s now; show the options anew", o.DeliverBy.Format(time.RFC3339)),
-				}
-			}
-			r, err := of.reservation(id, o, c, tx.Now)
-			if err != nil {
-				return nil, err
-			}
-			event := inventory.ReservationEvent{Type: inventory.EventReservationHeld, Reservation: r}
-			if err := tx.saveReservation(nil, event, r.Movements(true, "")); err != nil {
-				return nil, err
-			}
-			en := tx.Entry(key)
-			return &Reply{Status: http.StatusCreated, Value: en.Value, Entry: en}, nil
-		},
-	})
-}
-
-// reservation holds what an option's plan takes.
-func (of *offering) reservation(id string, o *promise.Option, c *Confirmation, now time.Time) (*inventory.Reservation, error) {
-	decision, err := json.Marshal(o.Plan)
-	if err != nil {
-		return nil, err
-	}
-	asked := of.order(o.Request)
-	offer := &inventory.Offer{
-		Option: o.ID, Method: string(asked.Method), Service: asked.Service, PickupLocation: asked.PickupLocation, Decision: decision,
-	}
-	if asked.Method == order.Pickup {
-		offer.Service = ""
-	}
-	if d := of.r.Destination; d != nil && asked.Method == order.Ship {
-		offer.PostalCode, offer.Country = d.PostalCode, d.Country
-	}
-	r := &inventory.Reservation{
-		ID: id, Channel: of.r.Channel, Status: inventory.ReservationHeld, CreatedAt: now, ExpiresAt: now.Add(inventory.TTL(c.TTLSeconds)),
-		Holds: []inventory.Hold{}, Offer: offer,
-	}
-	left := make([]int64, len(of.base.Lines))
-	for i, l := range of.base.Lines {
-		left[i] = l.Quantity
-		r.Lines = append(r.Lines, inventory.ReservationLine{SKU: l.SKU, Requested: l.Quantity, Held: l.Quantity, Parts: l.Parts})
-	}
-	for i := range o.Plan.Shipments {
-		s := &o.Plan.Shipments[i]
-		shipment := inventory.OfferShipment{Location: s.Location, Service: s.Service, Via: s.Via, Cost: s.Carrier, ShipBy: o.ShipBy, DeliverBy: o.DeliverBy}
-		if i < len(o.Arrivals) {
-			shipment.ShipBy = o.Arrivals[i].ShipBy
-		}
-		offer.Shipments = append(offer.Shipments, shipment)
-		for _, u := range s.Lines {
-			need := u.Quantity
-			for k := range of.base.Lines {
-				if n := min(need, left[k]); n > 0 && covered(u.Line, of.base.Lines[k].ID) {
-					r.Holds = append(r.Holds, inventory.Hold{Line: k, Location: s.Location, Quantity: n})
-					left[k] -= n
-					need -= n
-				}
-			}
-		}
-	}
-	return r, nil
 }
 
 // covered reports whether the line of a decision, which may stand for several joined

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/orderly-oms/orderly/internal/network"
@@ -60,7 +61,7 @@ func (e *Engine) sources(o *order.Order) *sources {
 	if target != nil {
 		to = &target.Address
 	}
-	s.fill(e, to, serviceIDs(d, ch.Service))
+	s.fill(e, to, serviceIDs(d, cmp.Or(o.Service, ch.Service)))
 	s.via = make([]bool, len(s.locations))
 	for i, l := range s.locations {
 		if s.via[i] = l.ID != o.PickupLocation; !s.via[i] {

@@ -140,6 +140,10 @@ type Offer struct {
 	PostalCode string          `json:"postal_code,omitempty"`
 	Country    string          `json:"country,omitempty"`
 	Shipments  []OfferShipment `json:"shipments"`
+	// KitsApart tells that kits were planned by component; the order takes them apart likewise.
+	KitsApart bool `json:"kits_apart,omitempty"`
+	// Policy is the promise policy that dated it, name@version.
+	Policy string `json:"policy,omitempty"`
 	// Decision is why, as the sourcing decision is kept with orders.
 	Decision json.RawMessage `json:"decision,omitempty"`
 }
@@ -152,6 +156,11 @@ type OfferShipment struct {
 	Cost      int64     `json:"cost,omitempty"` // the carrier's charge, minor units
 	ShipBy    time.Time `json:"ship_by,omitzero"`
 	DeliverBy time.Time `json:"deliver_by,omitzero"`
+	// Zone is the carrier's; Calendar when its own days end, without what history added.
+	Zone     int64     `json:"zone,omitempty"`
+	Calendar time.Time `json:"calendar,omitzero"`
+	// Probability of being there by DeliverBy, as it was when it was confirmed, 0..1.
+	Probability float64 `json:"probability,omitempty"`
 }
 
 // ReservationEvent is one fact about a reservation.

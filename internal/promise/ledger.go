@@ -126,6 +126,12 @@ func (l *Ledger) Learn(learned *Delays, stages *Stages) {
 	}
 }
 
+// Watch sets the threshold below which promises are shown, and looks at every entry again: O(n).
+func (l *Ledger) Watch(threshold float64) {
+	l.threshold = threshold
+	l.Learn(l.learned, l.stages)
+}
+
 // Len is the number of open promises.
 func (l *Ledger) Len() int { return len(l.entries) }
 
