@@ -10,7 +10,7 @@ import (
 func routes() []Route {
 	return slices.Concat(
 		orderRoutes(), decisionRoutes(), returnRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
-		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), keyRoutes(), operationRoutes(),
+		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), learnedRoutes(), keyRoutes(), operationRoutes(),
 	)
 }
 
