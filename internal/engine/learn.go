@@ -62,6 +62,7 @@ type learning struct {
 	e       *Engine
 	turn    sync.Mutex // held while the studies are used
 	studies []*study
+	began   time.Time // the first snapshot comes an interval later
 	standby time.Time // until then another node does it
 
 	heard struct { // newest records seen, by id, that were not taken up yet
@@ -71,7 +72,7 @@ type learning struct {
 }
 
 func newLearning(e *Engine) *learning {
-	l := &learning{e: e}
+	l := &learning{e: e, began: e.Now()}
 	l.heard.records = map[string]*learnedRecord{}
 	l.add(1, func() learner { return newHistoryLearner() })
 	l.add(delaysEvery, func() learner { return newDelayLearner() })
@@ -103,7 +104,11 @@ func (l *learning) run(ctx context.Context) {
 		return
 	}
 	for _, s := range l.studies {
-		if s.unsaved == 0 || l.e.Now().Sub(s.at) < s.every*l.e.opt.SnapshotInterval {
+		last := s.at
+		if last.IsZero() {
+			last = l.began
+		}
+		if s.unsaved == 0 || l.e.Now().Sub(last) < s.every*l.e.opt.SnapshotInterval {
 			continue
 		}
 		if err := l.persist(ctx, s); err != nil {

@@ -59,6 +59,9 @@ type signedBy struct {
 
 // Wants reports whether the subscription is for events of a type.
 func (s *Subscription) Wants(eventType string) bool {
+	if slices.Contains(engine.LearnedEventTypes, eventType) {
+		return false // several a minute that say nothing about orders or stock; the event feed has them
+	}
 	if len(s.Types) == 0 {
 		return true
 	}
@@ -152,7 +155,7 @@ func (n *Settings) apply(s *Subscription) {
 
 // eventTypes is every type that can be subscribed.
 var eventTypes = func() []string {
-	all := engine.EventTypes()
+	all := slices.DeleteFunc(engine.EventTypes(), func(t string) bool { return slices.Contains(engine.LearnedEventTypes, t) })
 	for _, k := range []store.Kind{engine.KindChannel, engine.KindLocation, engine.KindNetwork, engine.KindCarrier, engine.KindSKU, engine.KindSupply} {
 		all = append(all, string(k)+".created", string(k)+".updated")
 	}
