@@ -9,7 +9,7 @@ import (
 // routes is the table of all operations.
 func routes() []Route {
 	return slices.Concat(
-		orderRoutes(), decisionRoutes(), returnRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
+		orderRoutes(), decisionRoutes(), priceRoutes(), returnRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
 		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), learnedRoutes(), keyRoutes(), operationRoutes(),
 	)
 }

@@ -129,10 +129,13 @@ func (p *placing) facts(group []*want, reads needs) *sourcing.Facts {
 		services, site.Services = p.services(services, l, s.legs[c], reads)
 		dates(site, f.Wanted, now)
 		if reads.stock {
-			site.Stock = e.stockFacts(book, s, c, group, site.Available, learned)
+			site.Stock = e.stockFacts(book, s, c, group, site.Available, learned, reads.curve)
 		}
 		if reads.prices {
 			site.Prices = learned.prices(group, l.ID)
+		}
+		if reads.curve {
+			site.Prices = learned.curve(group, l.ID, site.Available)
 		}
 	}
 	return f
@@ -245,7 +248,7 @@ func dates(s *sourcing.Site, wanted, now time.Time) {
 }
 
 // stockFacts are the positions behind each want at a location; of a kit, the part that limits most.
-func (e *Engine) stockFacts(book *inventory.Book, s *sources, c int, group []*want, available []int64, learned *lore) []policy.Stock {
+func (e *Engine) stockFacts(book *inventory.Book, s *sources, c int, group []*want, available []int64, learned *lore, curve bool) []policy.Stock {
 	id := s.locations[c].ID
 	out := make([]policy.Stock, len(group))
 	for i, w := range group {
@@ -261,6 +264,9 @@ func (e *Engine) stockFacts(book *inventory.Book, s *sources, c int, group []*wa
 		}
 		out[i].BrokenRun = e.brokenRun(book, sku, id)
 		out[i].Price = learned.price(sku, id)
+		if curve {
+			out[i].Price = curvePrice(available[i], out[i].Velocity)
+		}
 	}
 	return out
 }

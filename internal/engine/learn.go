@@ -76,6 +76,7 @@ func newLearning(e *Engine) *learning {
 	l.heard.records = map[string]*learnedRecord{}
 	l.add(1, func() learner { return newHistoryLearner() })
 	l.add(delaysEvery, func() learner { return newDelayLearner() })
+	l.add(pricesEvery, func() learner { return newPriceLearner(e) })
 	return l
 }
 

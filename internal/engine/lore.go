@@ -133,3 +133,36 @@ func (e *Engine) HistoryFacts() *history.Facts {
 	}
 	return nil
 }
+
+// stockCurve prices units by how much of what there was in curveDays is sold, where
+// nothing is learned of who will ask for them. Its shape is the one that served the stream cases best.
+var stockCurve = price.Curve{Top: 800, Bend: 4}
+
+const curveDays = 28
+
+// curvePrice is what the next unit is worth when so many are left and so many sell a day.
+func curvePrice(left int64, velocity float64) int64 {
+	return stockCurve.Unit(left, left+int64(velocity*curveDays))
+}
+
+// curve are the prices of one unit of each want there by the curve; nil: nothing is known of sales.
+func (k *lore) curve(group []*want, location string, available []int64) []int64 {
+	if k == nil || k.facts == nil {
+		return nil
+	}
+	out := make([]int64, len(group))
+	for i, w := range group {
+		eachStocked(w.sku, w.parts, 1, func(sku string, n int64) {
+			out[i] += n * curvePrice(available[i]*n, k.velocity(sku, location))
+		})
+	}
+	return out
+}
+
+// Prices returns the opportunity prices that decisions of this node read; nil: none.
+func (e *Engine) Prices() *price.Prices {
+	if k := e.lore(); k != nil {
+		return k.worth
+	}
+	return nil
+}

@@ -31,6 +31,7 @@ func (e *Engine) rules() *ruleCache {
 // needs is what a compiled policy reads beyond the plain facts, so that the rest is not gathered.
 type needs struct {
 	stock, dates, prices, history bool
+	curve                         bool // prices are those of the curve, not the learned ones
 }
 
 func (e *Engine) needs(c *policy.Compiled) needs {
@@ -81,6 +82,9 @@ func needsOf(c *policy.Compiled) (n needs) {
 		}
 	}
 	n.prices = n.prices && c.Sourcing.Prices != "off"
+	if n.curve = n.prices && c.Sourcing.Prices == "curve"; n.curve {
+		n.prices, n.history = false, true
+	}
 	return n
 }
 
