@@ -13,15 +13,21 @@ type Offer[N number] struct {
 	Has   uint16 // bit i: the location can ship line i
 }
 
+// far is more than any plan costs, and small enough that sums of it do not overflow. The cost
+// of one offer or line must stay below MaxCost.
+const (
+	far     = 1 << 60
+	MaxCost = 1 << 50
+)
+
 // Assigner finds the cheapest way to cover all lines of an order by offers. It
 // keeps its working memory between calls, so one goroutine uses it at a time.
 // The zero value is ready.
 type Assigner[N number] struct {
-	best, open     [1 << MaxLines]N
-	covered, begun [1 << MaxLines]bool
-	held           [1 << MaxLines]uint16
-	taken          []uint16 // per offer and set: the lines it ships in the best cover of the set
-	ByLine         [MaxLines]int
+	best, open [1 << MaxLines]N      // per set of lines; far: no cover
+	held       [1 << MaxLines]uint16 // per set: what the newest offer ships in open
+	taken      []uint16              // per offer and set: the lines it ships in the best cover of the set
+	ByLine     [MaxLines]int
 }
 
 // Cheapest covers lines 0 to lines-1 (1 to MaxLines) at least cost, and leaves in
@@ -31,17 +37,22 @@ type Assigner[N number] struct {
 // It adds one offer at a time to the best covers of all line sets, which takes
 // len(offers) · lines · 2^lines steps and no search over sets of locations.
 func (a *Assigner[N]) Cheapest(offers []Offer[N], lines int) (cost N, ok bool) {
+	if lines == 1 {
+		return a.single(offers)
+	}
 	size := 1 << lines
 	if need := len(offers) * size; cap(a.taken) < need {
 		a.taken = make([]uint16, need)
 	}
-	clear(a.covered[:size])
-	a.covered[0], a.best[0] = true, 0
+	for set := range size {
+		a.best[set] = far
+	}
+	a.best[0] = 0
 	for i := range offers {
 		a.add(&offers[i], lines, a.taken[i*size:(i+1)*size])
 	}
 	full := size - 1
-	if !a.covered[full] {
+	if a.best[full] >= far/2 {
 		return 0, false
 	}
 	for i, set := len(offers)-1, full; i >= 0; i-- {
@@ -56,13 +67,23 @@ func (a *Assigner[N]) Cheapest(offers []Offer[N], lines int) (cost N, ok bool) {
 	return a.best[full], true
 }
 
+// single is Cheapest for one line.
+func (a *Assigner[N]) single(offers []Offer[N]) (cost N, ok bool) {
+	for i := range offers {
+		if o := &offers[i]; o.Has&1 == 1 && (!ok || o.Fixed+o.Unit[0] < cost) {
+			cost, ok, a.ByLine[0] = o.Fixed+o.Unit[0], true, i
+		}
+	}
+	return cost, ok
+}
+
 // add improves the best covers by one more offer, and notes what it ships in each.
 func (a *Assigner[N]) add(o *Offer[N], lines int, taken []uint16) {
 	size := 1 << lines
-	for set := range size {
-		taken[set] = 0
-		a.begun[set], a.held[set] = a.covered[set], 0
-		a.open[set] = a.best[set] + o.Fixed
+	best, open, held := a.best[:size], a.open[:size], a.held[:size]
+	taken = taken[:size]
+	for set := range open {
+		taken[set], held[set], open[set] = 0, 0, best[set]+o.Fixed
 	}
 	for l := range lines {
 		bit := 1 << l
@@ -71,15 +92,14 @@ func (a *Assigner[N]) add(o *Offer[N], lines int, taken []uint16) {
 		}
 		price := o.Unit[l]
 		for set := bit; set < size; set = (set + 1) | bit {
-			without := set &^ bit
-			if a.begun[without] && (!a.begun[set] || a.open[without]+price < a.open[set]) {
-				a.begun[set], a.open[set], a.held[set] = true, a.open[without]+price, a.held[without]|uint16(bit)
+			if with := open[set&^bit] + price; with < open[set] {
+				open[set], held[set] = with, held[set&^bit]|uint16(bit)
 			}
 		}
 	}
-	for set := range size {
-		if a.begun[set] && a.held[set] != 0 && (!a.covered[set] || a.open[set] < a.best[set]) {
-			a.covered[set], a.best[set], taken[set] = true, a.open[set], a.held[set]
+	for set, cost := range open {
+		if cost < best[set] {
+			best[set], taken[set] = cost, held[set]
 		}
 	}
 }

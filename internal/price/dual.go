@@ -12,13 +12,14 @@ type dual struct {
 	offers  [maxCandidates + 1]Offer[float64]
 	count   []float64 // per class: orders that come
 	use     []float64 // per position: units taken at the last prices
-	scarce  []bool    // per position: could run out at all
+	scarce  []bool    // per position: could run out at these counts, and is to be priced
+	left    []bool    // per position: not to be priced
 	ceiling []float64 // per position: no price needs to be higher
 }
 
 // newDual returns a dual for the expected counts.
 func newDual(m *model) *dual {
-	d := &dual{model: m, count: m.expected, use: make([]float64, len(m.stock)), scarce: make([]bool, len(m.stock)), ceiling: make([]float64, len(m.stock))}
+	d := &dual{model: m, count: m.expected, use: make([]float64, len(m.stock)), scarce: make([]bool, len(m.stock)), left: make([]bool, len(m.stock)), ceiling: make([]float64, len(m.stock))}
 	for i := range m.choices {
 		c := &m.choices[i]
 		nowhere := &c.offers[len(c.offers)-1]
@@ -49,7 +50,7 @@ func (d *dual) findScarce() {
 		}
 	}
 	for i := range d.stock {
-		d.scarce[i] = most[i] > d.units[i]
+		d.scarce[i] = most[i] > d.units[i] && !d.left[i]
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -94,4 +95,18 @@ func (p *Prices) UnmarshalJSON(data []byte) error {
 	}
 	p.index()
 	return nil
+}
+
+// curveOrders is how many orders a curve is worth as evidence.
+const curveOrders = 200
+
+// Blend is the price of one unit when a curve asks the given price for it: the
+// curve's alone while nothing is learned, ever less of it with each order learned from.
+// A nil *Prices leaves the curve's.
+func (p *Prices) Blend(sku, location string, curve int64) int64 {
+	if p == nil {
+		return curve
+	}
+	known := p.Orders / (p.Orders + curveOrders)
+	return int64(math.Round(known*float64(p.Unit(sku, location)) + (1-known)*float64(curve)))
 }

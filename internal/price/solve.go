@@ -62,6 +62,7 @@ func (l *Learner) average(d *dual, belief *demand, start []float64) []float64 {
 	random := random{state: l.options.Seed + uint64(l.version)*0x9e3779b97f4a7c15}
 	for range l.options.Scenarios {
 		belief.draw(&random, d.count)
+		d.findScarce()
 		copy(prices, start)
 		d.ascend(prices, l.options.Rounds, firstStep, lastStep)
 		for i, p := range prices {
@@ -85,7 +86,7 @@ func (d *dual) limit(most int, wanted []float64) {
 	for _, i := range byNeed(wanted) {
 		if d.scarce[i] {
 			if n++; n > most {
-				d.scarce[i] = false
+				d.scarce[i], d.left[i] = false, true
 			}
 		}
 	}
