@@ -24,9 +24,11 @@ type benchCommand struct {
 	Clients   int           `help:"Clients that ask and wait in turn." default:"64"`
 	Duration  time.Duration `help:"How long to measure." default:"30s"`
 	Requests  int64         `help:"End after so many operations (lifecycle: orders), if that is sooner; 0: no such limit." default:"0"`
-	Positions int           `help:"Positions to work on; 0: availability 1000000, inventory 100000, capture and lifecycle 50000." default:"0"`
+	Positions int           `help:"Positions to work on; 0: availability 1000000, inventory and promise 100000, capture and lifecycle 50000." default:"0"`
 	Profile   string        `help:"Loopback address on which the started server offers runtime profiles; empty: off." placeholder:"HOST:PORT"`
-	Seed      uint64        `help:"What the random problems of plan are made from." default:"1"`
+	Seed      uint64        `help:"What the random problems of plan and the seasons of stream are made from." default:"1"`
+	Cases     string        `help:"Folder of instances for stream, one JSON file each." type:"existingdir" placeholder:"DIR"`
+	Seasons   int           `help:"Seasons of each instance for stream." default:"3"`
 	JSON      bool          `help:"Print the report on one line."`
 }
 
@@ -39,6 +41,9 @@ func (c *benchCommand) Run(ctx context.Context, m *Main) error {
 			return err
 		}
 		return c.print(m, report)
+	}
+	if c.Kind == bench.Stream {
+		return c.stream(ctx, m)
 	}
 	if c.Target != "" && (c.Data != "" || c.Database != "") {
 		return errors.New("--target measures a server that runs; --data and --database start one: give either")
@@ -75,6 +80,23 @@ func (c *benchCommand) Run(ctx context.Context, m *Main) error {
 		report.Store = "postgres"
 	case c.Target == "":
 		report.Store = "sqlite"
+	}
+	return c.print(m, report)
+}
+
+// stream runs the seasons of the cases, with a line that counts them on a terminal.
+func (c *benchCommand) stream(ctx context.Context, m *Main) error {
+	if c.Cases == "" {
+		return errors.New("stream needs --cases, a folder of instances")
+	}
+	o := bench.StreamOptions{Cases: os.DirFS(c.Cases), Seasons: c.Seasons, Seed: c.Seed}
+	if isTerminal(m.Stderr) {
+		o.Progress = func(done, total int) { fmt.Fprintf(m.Stderr, "\rseason %d of %d", done, total) }
+		defer fmt.Fprintln(m.Stderr)
+	}
+	report, err := bench.Streaming(ctx, o)
+	if err != nil {
+		return err
 	}
 	return c.print(m, report)
 }

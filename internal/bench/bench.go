@@ -34,10 +34,11 @@ const (
 	Reserve      Kind = "reserve"
 	Lifecycle    Kind = "lifecycle"
 	Inventory    Kind = "inventory"
+	Promise      Kind = "promise"
 )
 
 // Kinds lists every kind.
-var Kinds = []Kind{Availability, Capture, Reserve, Lifecycle, Inventory}
+var Kinds = []Kind{Availability, Capture, Reserve, Lifecycle, Inventory, Promise}
 
 // Limits of a run.
 const (
@@ -59,10 +60,10 @@ type Options struct {
 	Duration time.Duration
 	Requests int64
 	// Positions is how many positions the run works on, beside reserve, which has one; 0:
-	// the kind's default (availability 1,000,000, inventory 100,000, orders 50,000).
+	// the kind's default (availability 1,000,000, inventory and promise 100,000, orders 50,000).
 	Positions int
 	// Bare starts a server that answers every request with the body and nothing
-	// else, for availability to compare with. nil: no comparison.
+	// else, for availability and promise to compare with. nil: no comparison.
 	Bare func(ctx context.Context, body []byte) (url string, stop func() error, err error)
 	// Progress, when set, is told every second what was done in it.
 	Progress func(Progress)
@@ -105,6 +106,11 @@ type scenario interface {
 	figures(r *Report, total *tally)
 }
 
+// furthered is a scenario that measures something else as well, after the rest.
+type furthered interface {
+	further(ctx context.Context, o *Options, host string, r *Report) error
+}
+
 // Run prepares the server and measures it.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.Validate(); err != nil {
@@ -128,8 +134,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		against *comparison
 		cpu     = processSeconds()
 	)
-	if a, ok := sc.(*availabilityRun); ok && o.Bare != nil {
-		total, against, err = a.compare(ctx, &o, host)
+	c, compares := sc.(compared)
+	if compares && o.Bare != nil {
+		total, against, err = compare(ctx, &o, host, c)
 	} else {
 		total, err = measure(ctx, &o, host, string(o.Kind), o.Duration, sc.operation)
 	}
@@ -145,9 +152,12 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r.Server = after.since(before, total.ok)
 	sc.figures(r, total)
 	if against != nil {
-		against.into(r.Availability)
+		c.compare(r, against.figures())
 	}
-	return r, nil
+	if f, ok := sc.(furthered); ok {
+		err = f.further(ctx, &o, host, r)
+	}
+	return r, err
 }
 
 func newScenario(k Kind) scenario {
@@ -162,6 +172,8 @@ func newScenario(k Kind) scenario {
 		return &lifecycleRun{}
 	case Inventory:
 		return &inventoryRun{}
+	case Promise:
+		return &promiseRun{}
 	}
 	panic("bench: a valid kind without a scenario: " + string(k))
 }

@@ -77,6 +77,15 @@ func TestEachKindDoesWhatItSays(t *testing.T) {
 				t.Errorf("an answer of %d bytes cannot hold 5 SKUs at 50 locations", r.ResponseBytes)
 			}
 		}},
+		{Promise, comparisonRounds * operations, 0, func(t *testing.T, r *Report) {
+			f := r.Promise
+			if f.Ratio <= 0 || f.RatioSmallest > f.Ratio || f.Ratio > f.RatioLargest || f.BarePS <= 0 || f.Locations != 500 || f.SKUs != 4 {
+				t.Errorf("%+v", f)
+			}
+			if f.Baskets != operations || f.BasketsPS <= 0 || f.BasketP50MS <= 0 || f.BasketP50MS > f.BasketP99MS || r.ResponseBytes < 200 {
+				t.Errorf("%+v, %d bytes", f, r.ResponseBytes)
+			}
+		}},
 	} {
 		t.Run(string(tc.kind), func(t *testing.T) {
 			t.Parallel()

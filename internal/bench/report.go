@@ -23,6 +23,7 @@ type Report struct {
 	Lifecycle    *LifecycleFigures    `json:"lifecycle,omitempty"`
 	Inventory    *InventoryFigures    `json:"inventory,omitempty"`
 	Availability *AvailabilityFigures `json:"availability,omitempty"`
+	Promise      *PromiseFigures      `json:"promise,omitempty"`
 
 	// Server is what the server's own metrics say of the measured part.
 	Server *ServerFigures `json:"server,omitempty"`
@@ -60,11 +61,29 @@ type InventoryFigures struct {
 	DeltasPS  float64 `json:"deltas_per_s"`
 }
 
-// AvailabilityFigures compare with a server that only writes the same bytes.
+// AvailabilityFigures say what was asked.
 type AvailabilityFigures struct {
-	Positions     int     `json:"positions"`
-	SKUs          int     `json:"skus_per_question"`
-	Locations     int     `json:"locations"`
+	Positions int `json:"positions"`
+	SKUs      int `json:"skus_per_question"`
+	Locations int `json:"locations"`
+	BareFigures
+}
+
+// PromiseFigures say what was asked, and how baskets fared.
+type PromiseFigures struct {
+	Locations    int `json:"locations"`
+	SKUs         int `json:"skus"`
+	Destinations int `json:"destinations"`
+	BareFigures
+	BasketLines int     `json:"basket_lines"`
+	Baskets     int64   `json:"baskets"` // answered with all their options
+	BasketsPS   float64 `json:"baskets_per_s"`
+	BasketP50MS float64 `json:"basket_p50_ms"`
+	BasketP99MS float64 `json:"basket_p99_ms"`
+}
+
+// BareFigures compare with a server that only writes the same bytes.
+type BareFigures struct {
 	Rounds        int     `json:"rounds,omitempty"`
 	BarePS        float64 `json:"bare_throughput_per_s,omitempty"`
 	BareP50MS     float64 `json:"bare_p50_ms,omitempty"`

@@ -50,7 +50,8 @@ type openPromises struct {
 
 	mu     sync.Mutex // guards what follows
 	ledger *promise.Ledger
-	delays *promise.Delays
+	delays *promise.Delays // what the ledger goes by
+	stages *promise.Stages
 	risky  float64             // probability below which the ledger looks at a promise
 	recent [2]map[string]int64 // versions of orders entered lately, young and old
 	since  time.Time
@@ -82,7 +83,7 @@ func (p *openPromises) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ledger = promise.NewLedger(promise.DefaultAtRisk, promise.DefaultMinObservations, nil, nil)
-	p.delays, p.risky, p.full = nil, promise.DefaultAtRisk, false
+	p.delays, p.stages, p.risky, p.full = nil, nil, promise.DefaultAtRisk, false
 	p.recent = [2]map[string]int64{{}, {}}
 	p.since = p.e.Now()
 	p.reads = ledgerScan{begun: p.reads.begun + 1}
@@ -264,9 +265,9 @@ func promiseEntry(o *order.Order, f *order.Fulfillment, stage promise.Stage) pro
 // learn brings in what was learned and the thresholds in force when they are others than
 // before. The caller holds the lock.
 func (p *openPromises) learn() {
-	if delays := p.e.lore().delays(); delays != p.delays {
-		p.delays = delays
-		p.ledger.Learn(delays, nil)
+	if k := p.e.lore(); k.delays() != p.delays || k.stages() != p.stages {
+		p.delays, p.stages = k.delays(), k.stages()
+		p.ledger.Learn(p.delays, p.stages)
 	}
 	highest := promise.DefaultAtRisk
 	for _, x := range p.e.Policies().InForce(policy.KindPromise, p.e.Now()) {

@@ -96,28 +96,18 @@ func TestLedgersOfNodesAgree(t *testing.T) {
 	two := open(t, reopen(), c)
 	one.ReadOpenPromises(background)
 	two.ReadOpenPromises(background)
-	agree := func(open, kept int64) {
+	agree := func(what string, open, kept int64) {
 		t.Helper()
-		for {
-			first, second := one.Changed(), two.Changed()
-			o1, k1, _ := one.tallies()
-			o2, k2, _ := two.tallies()
-			if o1 == open && o2 == open && k1 == kept && k2 == kept {
-				break
-			}
-			select {
-			case <-first:
-			case <-second:
-			case <-t.Context().Done():
-				t.Fatalf("%d open and %d kept on the one node, %d and %d on the other; want %d and %d", o1, k1, o2, k2, open, kept)
-			}
+		for _, n := range []*node{one, two} {
+			n.Follow(background)
+			n.expectTallies(what, open, kept, 0)
 		}
 	}
 	var orders []*order.Order
 	for i := range 30 {
 		orders = append(orders, []*node{one, two}[i%2].capture(basket(fmt.Sprint("o-", i), "S0", "S1")))
 	}
-	agree(30, 0)
+	agree("taken", 30, 0)
 	for i, o := range orders { // each by the node that did not take it
 		on := []*node{two, one}[i%2]
 		if i%3 == 0 {
@@ -127,7 +117,7 @@ func TestLedgersOfNodesAgree(t *testing.T) {
 			on.step(o.Fulfillments[0].ID, "deliver", order.Step{})
 		}
 	}
-	agree(25, 5)
+	agree("delivered", 25, 5)
 	c.advance(30 * time.Hour)
 	wantRisks := one.PromisesAtRisk(background, 0, "", 100)
 	if got := two.PromisesAtRisk(background, 0, "", 100); wantRisks.Count == 0 || !reflect.DeepEqual(got, wantRisks) {
