@@ -78,21 +78,24 @@ func (d *judged) saves(over *judged) (saving int64, moves bool) {
 	return saving, saving >= max(d.policy.Sourcing.ChangeCost, 1)
 }
 
+// skuAt is a SKU of order lines at a location: of a kit the kit itself, and not its parts.
+type skuAt struct{ sku, location string }
+
 // withdrawn is an order without what may move.
 type withdrawn struct {
 	events []order.Event
-	held   map[heldAt]int64 // what was taken back, units of lines
+	held   map[skuAt]int64 // what was taken back, units of lines
 	freed  map[inventory.PositionKey]int64
 }
 
 // withdraw says what is taken back from locations.
 func withdraw(o *order.Order, may func(*order.Fulfillment) bool, reason string) withdrawn {
-	w := withdrawn{events: o.Withdraw(may, reason), held: map[heldAt]int64{}, freed: map[inventory.PositionKey]int64{}}
+	w := withdrawn{events: o.Withdraw(may, reason), held: map[skuAt]int64{}, freed: map[inventory.PositionKey]int64{}}
 	for i := range w.events {
 		f := o.Fulfillment(w.events[i].FulfillmentID)
 		for _, q := range w.events[i].Lines {
 			l := o.Line(q.Line)
-			w.held[heldAt{l.SKU, f.Location}] += q.Quantity
+			w.held[skuAt{l.SKU, f.Location}] += q.Quantity
 			eachStocked(l.SKU, l.Parts, q.Quantity, func(sku string, n int64) {
 				w.freed[inventory.PositionKey{SKU: sku, Location: f.Location}] += n
 			})
@@ -336,7 +339,7 @@ type view struct {
 	barred map[inventory.PositionKey]int64 // positions that give nothing
 	used   map[string]load                 // capacity, by location
 	// stay, when not nil, is all that may be had: an order's own units where they are.
-	stay map[heldAt]int64
+	stay map[skuAt]int64
 }
 
 // load is an amount of each measure of capacity.
@@ -376,7 +379,7 @@ func (v *view) onlyWhereItIs(f *sourcing.Facts, group []*want) {
 		site := &f.Sites[c]
 		site.OrdersLeft, site.UnitsLeft, site.ValueLeft = exact.NoLimit, exact.NoLimit, exact.NoLimit
 		for i, w := range group {
-			site.Available[i] = v.stay[heldAt{w.sku, site.Location.ID}]
+			site.Available[i] = v.stay[skuAt{w.sku, site.Location.ID}]
 		}
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/orderly-oms/orderly/internal/audit"
 	"github.com/orderly-oms/orderly/internal/engine"
@@ -330,6 +330,51 @@ func TestClosedLocationIsEmptiedByItself(t *testing.T) {
 	}
 }
 
+// TestOneNodeEmptiesAClosedLocation has two nodes whose timers both see that a location was closed.
+func TestOneNodeEmptiesAClosedLocation(t *testing.T) {
+	t.Parallel()
+	again, c := stores["postgres"](t), newClock()
+	one, two := open(t, again(), c), open(t, again(), c)
+	one.retailer(4, 1, 100)
+	var ids []string
+	for i := range 40 {
+		ids = append(ids, one.capture(basket(fmt.Sprint(i), "S0")).ID)
+	}
+	one.status("L02", network.Suspended)
+	one.emptied("L02", ids)
+	for one.relocationState("L02") != "finished" {
+		changed := one.Changed()
+		c.advance(time.Minute)
+		<-changed
+	}
+	rows, err := one.store.Stream(background, engine.ReferenceKey(engine.KindRelocation, "L02"), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looks, done []string
+	for _, r := range rows {
+		switch {
+		case strings.Contains(string(r.Events), engine.EventRelocationRunning):
+			looks = append(looks, r.Node)
+		case strings.Contains(string(r.Events), engine.EventRelocationPaused), strings.Contains(string(r.Events), engine.EventRelocationFinished):
+			done = append(done, r.Node)
+		}
+	}
+	if !slices.Equal(looks, done) || len(looks) < 2 {
+		t.Errorf("begun by %v, ended by %v", looks, done)
+	}
+	for _, id := range ids {
+		if o := one.stored(id); o.Moves != 1 || openAt(o)["L02"] != 0 {
+			t.Errorf("order %s moved %d times and is at %v", id, o.Moves, openAt(o))
+		}
+	}
+	for _, n := range []*node{one, two} {
+		n.Follow(background)
+		n.equalsStore()
+	}
+	one.audited()
+}
+
 // TestOrdersGoOnWhileALocationIsEmptied captures while the backlog moves: every unit stays accounted for.
 func TestOrdersGoOnWhileALocationIsEmptied(t *testing.T) {
 	t.Parallel()
@@ -358,208 +403,5 @@ func TestOrdersGoOnWhileALocationIsEmptied(t *testing.T) {
 			n.emptied("L02", ids)
 			n.equalsStore()
 		})
-	}
-}
-
-// backlog is a random retailer's.
-type backlog struct {
-	n      *node
-	ids    []string
-	closed map[string]bool
-}
-
-func newBacklog(t *rapid.T, n *node) *backlog {
-	b := &backlog{n: n, closed: map[string]bool{}}
-	n.retailer(4, 3, 0)
-	n.publish(policy.KindSourcing, "thrifty", thrifty(rapid.Int64Range(0, 40).Draw(t, "change cost"), rapid.Int64Range(0, 3).Draw(t, "max moves")))
-	b.restock(t)
-	if rapid.Bool().Draw(t, "limited") {
-		l, _ := n.Directory().Location("L01")
-		limited := *l
-		limited.Capacity = network.Capacity{OrdersPerDay: ptr(rapid.Int64Range(0, 4).Draw(t, "orders per day")), UnitsPerHour: ptr(rapid.Int64Range(0, 8).Draw(t, "units per hour"))}
-		n.put(engine.Document{Kind: engine.KindLocation, ID: "L01", Value: &limited})
-	}
-	for i := range rapid.IntRange(1, 12).Draw(t, "orders") {
-		o := basket(fmt.Sprint(i), rapid.SliceOfN(rapid.SampledFrom([]string{"S0", "S1", "S2", "K"}), 1, 3).Draw(t, "skus")...)
-		o.Lines[0].Quantity = rapid.Int64Range(1, 3).Draw(t, "quantity")
-		o.ShipTo.Latitude = ptr(rapid.Float64Range(53, 54.2).Draw(t, "latitude"))
-		got := n.capture(o)
-		b.ids = append(b.ids, got.ID)
-		for _, f := range got.Fulfillments {
-			if rapid.IntRange(0, 3).Draw(t, "begun") == 0 {
-				n.step(f.ID, "accept", order.Step{})
-			}
-		}
-	}
-	return b
-}
-
-func (b *backlog) restock(t *rapid.T) {
-	for s := range 3 {
-		for l := range 4 {
-			if q := rapid.Int64Range(-2, 6).Draw(t, "stock"); q > 0 {
-				b.n.stocked(fmt.Sprint("S", s), fmt.Sprintf("L%02d", l), q)
-			}
-		}
-	}
-}
-
-func (b *backlog) orders() []*order.Order {
-	var out []*order.Order
-	for _, id := range b.ids {
-		out = append(out, b.n.stored(id))
-	}
-	return out
-}
-
-// begun are the fulfillments of which work has begun.
-func begun(o *order.Order) map[string]order.FulfillmentStatus {
-	out := map[string]order.FulfillmentStatus{}
-	for _, f := range o.Fulfillments {
-		if !f.AcceptedAt.IsZero() {
-			out[f.ID] = f.Status
-		}
-	}
-	return out
-}
-
-func unplacedUnits(o *order.Order) (n int64) {
-	for _, q := range o.Unplaced() {
-		n += q.Quantity
-	}
-	return n
-}
-
-// compare checks one order before and after it was decided again.
-func (b *backlog) compare(t *rapid.T, was, is *order.Order) {
-	for id, status := range begun(was) {
-		if is.Fulfillment(id).Status != status {
-			t.Fatalf("%s was %s, is %s", id, status, is.Fulfillment(id).Status)
-		}
-	}
-	compiled, _, _ := b.n.Policies().Choose(policy.KindSourcing, &policy.Facts{Now: b.n.clock.now()})
-	forced := false
-	for l := range openAt(was) {
-		forced = forced || b.closed[l]
-	}
-	if is.Version == was.Version {
-		return
-	}
-	if is.Moves == was.Moves {
-		t.Fatalf("order %s changed without a move", is.ID)
-	}
-	if !forced && int64(is.Moves) > compiled.Sourcing.MaxMoves {
-		t.Fatalf("order %s was moved %d times of %d", is.ID, is.Moves, compiled.Sourcing.MaxMoves)
-	}
-	if !forced && unplacedUnits(is) > unplacedUnits(was) {
-		t.Fatalf("order %s chose to wait", is.ID)
-	}
-	for l := range openAt(is) {
-		if b.closed[l] {
-			t.Fatalf("order %s is open at %s, which is closed", is.ID, l)
-		}
-	}
-	for i := range is.Fulfillments[len(was.Fulfillments):] {
-		if f := &is.Fulfillments[len(was.Fulfillments)+i]; f.Promise.ShipBy.IsZero() {
-			t.Fatalf("%s without a promise", f.ID)
-		}
-	}
-}
-
-// TestReoptimisedBacklogIsNoWorse decides random backlogs again, with and without closed locations.
-func TestReoptimisedBacklogIsNoWorse(t *testing.T) {
-	for kind, fresh := range stores {
-		t.Run(kind, func(t *testing.T) {
-			t.Parallel()
-			rapid.Check(t, func(rt *rapid.T) {
-				n := quiet(t, fresh(t)(), newClock())
-				defer n.close()
-				b := newBacklog(rt, n)
-				b.restock(rt)
-				for l := range 4 {
-					if id := fmt.Sprintf("L%02d", l); rapid.IntRange(0, 4).Draw(rt, "closed") == 0 {
-						b.closed[id] = true
-						n.status(id, network.Suspended)
-					}
-				}
-				for range 2 {
-					was := b.orders()
-					limit := rapid.Int64Range(0, 15).Draw(rt, "limit")
-					out := n.reoptimise(engine.Reoptimise{MaxMoves: &limit})
-					if out.Moved > limit || out.Failed > 0 || out.Looked != out.Moved+out.Stayed || out.Saved < 0 {
-						rt.Fatalf("at most %d moves: %+v", limit, out)
-					}
-					var moved int64
-					for i, is := range b.orders() {
-						b.compare(rt, was[i], is)
-						if is.Version != was[i].Version {
-							moved++
-						}
-					}
-					if moved != out.Moved {
-						rt.Fatalf("%d orders moved, said %+v", moved, out)
-					}
-				}
-				n.reoptimise(engine.Reoptimise{})
-				for _, o := range b.orders() {
-					for l := range openAt(o) {
-						if b.closed[l] {
-							rt.Fatalf("order %s is still open at %s", o.ID, l)
-						}
-					}
-				}
-				n.equalsStore()
-				n.audited()
-			})
-		})
-	}
-}
-
-// BenchmarkReoptimise measures how long 10,000 open orders of 2.5 lines at 25 locations take to be decided
-// again when the location that has them all closes.
-func BenchmarkReoptimise(b *testing.B) {
-	const orders = 10_000
-	for kind, fresh := range stores {
-		for _, stock := range []int64{1_000_000, 40} { // plenty; contested
-			b.Run(fmt.Sprintf("%s/stock=%d", kind, stock), func(b *testing.B) {
-				n := quiet(b, fresh(b)(), newClock())
-				n.retailer(25, 200, stock)
-				for i := range 200 {
-					n.stocked(fmt.Sprint("S", i), "L02", 1_000)
-				}
-				var wait sync.WaitGroup
-				for w := range 64 {
-					wait.Go(func() {
-						for i := w; i < orders; i += 64 {
-							o := basket(fmt.Sprint("x-", i), fmt.Sprint("S", i%200), fmt.Sprint("S", (i/200*7+i)%200))
-							if i%2 == 0 {
-								o.Lines = append(o.Lines, basket("", fmt.Sprint("S", (i/200*13+i+1)%200)).Lines...)
-							}
-							if _, err := n.Capture(background, o, engine.Meta{Actor: "bench"}); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				wait.Wait()
-				open, moved := "L02", int64(0)
-				b.ResetTimer()
-				for b.Loop() {
-					b.StopTimer()
-					n.status(open, network.Suspended)
-					b.StartTimer()
-					out := n.reoptimise(engine.Reoptimise{Location: open})
-					b.StopTimer()
-					if out.Moved != out.Looked || out.Failed > 0 || moved == 0 && out.Moved != orders {
-						b.Fatalf("%+v", out)
-					}
-					moved += out.Moved
-					n.status(open, network.Active)
-					open = map[string]string{"L02": "L03", "L03": "L02"}[open]
-					b.StartTimer()
-				}
-				b.ReportMetric(float64(moved)/b.Elapsed().Seconds(), "orders/s")
-			})
-		}
 	}
 }
