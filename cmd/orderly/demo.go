@@ -22,46 +22,79 @@ type demoCommand struct {
 	Seed   uint64   `help:"Repeats the retailer, the shoppers and the partners' choices." default:"1"`
 	Rate   *float64 `help:"Orders a second; 0: as fast as they are answered. Default: 10, with --orders 0."`
 	Speed  *float64 `help:"How much faster than life partners work: 3600 lets a second stand for an hour; 0: nobody waits. Default: 3600, with --orders 0."`
-	JSON   bool     `help:"Print the report as JSON."`
+	// Baseline is a pointer to tell whether it was asked for.
+	Baseline *bool `help:"After a run with --orders, send the same shoppers to a fresh temporary store where the nearest location ships, and compare. Default: with --orders." negatable:""`
+	JSON     bool  `help:"Print the report as JSON."`
 }
 
 // Run creates the retailer, starts the server with partners and shoppers, and
 // prints the report when all orders are settled or ctx ends. Exit code 1 when the server's
 // books and those of the partners disagree, or a request failed on the server's side.
 func (c *demoCommand) Run(ctx context.Context, m *Main) (err error) {
-	w := c.where
-	if w.Data == "" && w.Database == "" {
-		if w.Data, err = os.MkdirTemp("", "orderly-demo-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(w.Data)) }()
-	}
-	o := c.options()
-	err = withEngine(ctx, w, func(e *engine.Engine) error {
-		_, token, err := makeKey(ctx, e, "demo", []auth.Scope{auth.Admin}, 0)
-		o.Key = token
-		return err
-	})
+	report, err := c.measure(ctx, m)
 	if err != nil {
-		return err
-	}
-	n, err := startNode(ctx, w, c.Listen, webhookFlags{Attempts: 10, AllowPrivate: true}, slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	if err != nil {
-		return err
-	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // the report needs the server when ctx has ended
-	stopped := make(chan error, 1)
-	go func() { stopped <- n.serve(serving) }()
-	o.Target = n.URL()
-	report, err := c.run(ctx, m, o)
-	stop()
-	if err = errors.Join(err, <-stopped); err != nil {
 		return err
 	}
 	if err = c.print(m.Stdout, report); err == nil && !report.OK {
 		err = errQuiet
 	}
 	return err
+}
+
+// measure runs the demo, and the baseline when it is to be compared.
+func (c *demoCommand) measure(ctx context.Context, m *Main) (*sim.Report, error) {
+	report, err := c.once(ctx, m, c.where, c.options())
+	if err != nil || !c.compares() || report.Interrupted {
+		return report, err
+	}
+	o := c.options()
+	o.Nearest = true
+	nearest, err := c.once(ctx, m, where{}, o)
+	if err == nil && nearest.Interrupted {
+		report.Notes = append(report.Notes, "stopped before the nearest rule had run: nothing to compare with")
+		return report, nil
+	}
+	if err == nil {
+		report.Compare(nearest)
+	}
+	return report, err
+}
+
+// compares reports whether a baseline is wanted. A run without end has none.
+func (c *demoCommand) compares() bool {
+	if c.Baseline != nil {
+		return *c.Baseline && c.Orders > 0
+	}
+	return c.Orders > 0
+}
+
+// once starts a server on a store, a temporary one unless it is named, and runs on it.
+func (c *demoCommand) once(ctx context.Context, m *Main, w where, o sim.Options) (report *sim.Report, err error) {
+	if w.Data == "" && w.Database == "" {
+		if w.Data, err = os.MkdirTemp("", "orderly-demo-"); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(w.Data)) }()
+	}
+	err = withEngine(ctx, w, func(e *engine.Engine) error {
+		_, token, err := makeKey(ctx, e, "demo", []auth.Scope{auth.Admin}, 0)
+		o.Key = token
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	n, err := startNode(ctx, w, c.Listen, webhookFlags{Attempts: 10, AllowPrivate: true}, slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		return nil, err
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx)) // the report needs the server when ctx has ended
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.serve(serving) }()
+	o.Target = n.URL()
+	report, err = c.run(ctx, m, o)
+	stop()
+	return report, errors.Join(err, <-stopped)
 }
 
 // options fills in what depends on --orders: a run with an end hurries, one without is to be watched.
@@ -85,7 +118,11 @@ func (c *demoCommand) run(ctx context.Context, m *Main, o sim.Options) (*sim.Rep
 	if c.JSON {
 		out = m.Stderr // standard output is for the report
 	}
-	fmt.Fprintf(out, "Orderly demo: 3 DCs, 40 stores, 2,000 SKUs in Germany, seed %d\n\n  address  %s\n  API key  %s\n\n", o.Seed, o.Target, o.Key)
+	what := "Orderly demo"
+	if o.Nearest {
+		what = "The same shoppers, the nearest location ships"
+	}
+	fmt.Fprintf(out, "%s: 3 DCs, 40 stores, 2,000 SKUs in Germany, seed %d\n\n  address  %s\n  API key  %s\n\n", what, o.Seed, o.Target, o.Key)
 	if isTerminal(out) {
 		s := &screen{out: out}
 		o.Progress = s.draw

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -39,6 +40,20 @@ func TestDemoEndsConsistent(t *testing.T) {
 	}
 	if r.Stock.Positions < 30_000 || r.Payments.Compared < 150 || r.Flow.Delivered < 150 || r.Partners.Answers < 600 {
 		t.Errorf("the run compared or did too little: %+v", r)
+	}
+	if s := r.Shoppers; s.Asked < 30 || s.Confirmed < s.Asked*8/10 || s.AsPromised != s.Confirmed {
+		t.Errorf("%d shoppers asked for a promise, %d confirmed one and %d got it", s.Asked, s.Confirmed, s.AsPromised)
+	}
+	if r.Baseline == nil || r.Outcome.Rule != "main@1" || r.Baseline.Rule != "nearest" {
+		t.Fatalf("outcomes %+v and %+v", r.Outcome, r.Baseline)
+	}
+	for _, o := range []*sim.Outcome{&r.Outcome, r.Baseline} {
+		if o.Orders < 150 || o.Shipments < o.Orders || o.Promises < 150 || o.Kept*2 < o.Promises || o.CarrierCents < 300*o.Orders {
+			t.Errorf("%s came to little: %+v", o.Rule, *o)
+		}
+	}
+	if r.Outcome.CostPerOrder >= r.Baseline.CostPerOrder {
+		t.Errorf("an order costs %.2f cents, %.2f under the nearest rule", r.Outcome.CostPerOrder, r.Baseline.CostPerOrder)
 	}
 	if u := r.Units; u.OnHand != u.Opening+u.Received+u.Counted-u.Shipped || u.Shipped == 0 {
 		t.Errorf("units do not add up: %+v", u)
@@ -98,7 +113,7 @@ func TestDemoRepeatsWithItsSeed(t *testing.T) {
 	var shoppers [2]sim.Shoppers
 	var orders [2]map[string]bought
 	for i, data := range folders {
-		r := demo(t, "--orders", "60", "--seed", "5", "--data", data)
+		r := demo(t, "--orders", "60", "--seed", "5", "--no-baseline", "--data", data)
 		s := r.Shoppers
 		shoppers[i] = sim.Shoppers{Orders: s.Orders, Pickup: s.Pickup, Marketplace: s.Marketplace, Reserved: s.Reserved, Abandoned: s.Abandoned, Looked: s.Looked}
 		orders[i] = placed(t, data)
@@ -123,9 +138,26 @@ func TestDemoRepeatsWithItsSeed(t *testing.T) {
 		t.Errorf("only %d orders in both runs", both)
 	}
 	// On the same store the sequence goes on instead of beginning anew.
-	r := demo(t, "--orders", "10", "--seed", "5", "--data", folders[0])
+	r := demo(t, "--orders", "10", "--seed", "5", "--no-baseline", "--data", folders[0])
+	if r.Baseline != nil {
+		t.Errorf("a baseline that nobody wanted: %+v", r.Baseline)
+	}
 	if len(placed(t, folders[0]))+int(r.Shoppers.Refused) < len(orders[0])+10 {
 		t.Errorf("the second run on a store placed orders of the first again: %+v", r.Shoppers)
+	}
+}
+
+func TestDemosPoliciesPassTheirExamples(t *testing.T) {
+	files, err := filepath.Glob("../../internal/sim/policies/*.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, command := range []string{"check", "test"} {
+		var out, log bytes.Buffer
+		m := &Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
+		if code := m.Run(t.Context(), append([]string{"policy", command}, files...)); code != 0 || strings.Contains(out.String(), "warning") {
+			t.Errorf("%s: exit code %d\n%s%s", command, code, out.String(), log.String())
+		}
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 const (
 	skuCount = 2000
 	kitCount = 40
+	// clearanceShare is of models that are to be gone by the end of the season.
+	clearanceShare = .12
 )
 
 // family is a kind of article with its variants.
@@ -103,6 +105,7 @@ func variants(c chance, f family, collection string, model, most int) []catalog.
 		first := c.r.IntN(len(colours) - 2)
 		tones = colours[first : first+3]
 	}
+	clearance := c.happens(clearanceShare)
 	var out []catalog.SKU
 	for _, tone := range tones {
 		for i, size := range f.sizes {
@@ -115,6 +118,7 @@ func variants(c chance, f family, collection string, model, most int) []catalog.
 				id, name = id+"-"+tone.code, name+", "+tone.name
 				attributes["colour"] = tone.name
 			}
+			attributes[catalog.StyleAttribute] = id
 			if size != "" {
 				code, _, _ := strings.Cut(strings.ReplaceAll(size, ".", ""), " ")
 				id, name = id+"-"+code, name+", "+size
@@ -129,6 +133,7 @@ func variants(c chance, f family, collection string, model, most int) []catalog.
 				LengthMM: f.mm[0], WidthMM: f.mm[1], HeightMM: f.mm[2],
 				Price: &money.Money{Amount: price, Currency: currency}, Attributes: attributes,
 			}
+			label(&s, f, clearance)
 			if f.category != "Clothing" && f.category != "Shoes" {
 				s.Price.Amount += int64(i) * 500
 			}
@@ -136,6 +141,20 @@ func variants(c chance, f family, collection string, model, most int) []catalog.
 		}
 	}
 	return out
+}
+
+// label gives an article the tags that policies ask for.
+func label(s *catalog.SKU, f family, clearance bool) {
+	if clearance {
+		s.Tags = append(s.Tags, "clearance")
+	}
+	if f.category == "Electronics" {
+		s.Tags = append(s.Tags, "battery", "hazmat") // lithium cells: no air freight
+		s.Attributes["hazard_class"] = "UN3481"
+	}
+	if s.LengthMM >= 450 {
+		s.Tags = append(s.Tags, "bulky")
+	}
 }
 
 // kits are sets of articles of one category, 10 % below their prices.

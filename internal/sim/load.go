@@ -42,7 +42,7 @@ func (w *world) load(ctx context.Context) error {
 		rows []byte
 		n    int
 	}{
-		{"carriers", lines(d.Carriers), len(d.Carriers)}, {"locations", lines(d.Locations), len(d.Locations)},
+		{"carriers", lines(d.Carriers), len(d.Carriers)}, {"locations", lines(d.openFor(&w.opt)), len(d.Locations)},
 		{"networks", lines(d.Networks), len(d.Networks)}, {"channels", lines(d.Channels), len(d.Channels)},
 		{"catalog", lines(d.SKUs), len(d.SKUs)}, {"stock", lines(d.Stock), len(d.Stock)}, {"supply", lines(supply), len(supply)},
 	} {
@@ -62,7 +62,10 @@ func (w *world) load(ctx context.Context) error {
 		}
 		items = items[n:]
 	}
-	return nil
+	if w.opt.Nearest {
+		return nil
+	}
+	return w.publish(ctx)
 }
 
 // expected is when supply that comes after some hours of the retailer's life is

@@ -69,7 +69,9 @@ type job struct {
 	id       string
 	c        chance // drawn from step by step, whatever the timing
 	step     order.Fulfillment
-	short    string // line that will not be found whole; empty: none
+	at       time.Time // in the retailer's life: when the location is where it is
+	slow     float64   // how many times longer than usual the location takes
+	short    string    // line that will not be found whole; empty: none
 	hasty    bool
 	reject   bool
 	tries    int
@@ -97,7 +99,7 @@ func (s *site) begin(ctx context.Context, l *network.Location, id string) {
 	}
 	f := o.Fulfillment(id)
 	c := newChance(s.w.data.Seed, s.name, o.Channel, o.ExternalID, l.ID, f.Lines[0].Line)
-	j := &job{location: l, id: id, c: c, step: *f}
+	j := &job{location: l, id: id, c: c, step: *f, at: s.w.watch.lives.begin(&o, f), slow: s.w.data.slowness(l)}
 	j.reject = c.happens(s.behaviour.reject)
 	j.hasty = c.happens(hastyShare)
 	if c.happens(s.behaviour.short) {
@@ -114,14 +116,22 @@ func (s *site) read(ctx context.Context, id string, o *order.Order) bool {
 
 // later does the next step after some hours, when the location works.
 func (s *site) later(j *job, hours [2]float64) {
-	wait := s.w.pace.wait(j.c.between(hours[0], hours[1]))
+	worked := j.c.between(hours[0], hours[1]) * j.slow
+	j.at = nextOpen(j.location, j.at.Add(time.Duration(worked*float64(time.Hour))))
+	wait := s.w.pace.wait(worked)
 	if s.w.pace.speed > 0 {
 		then := s.w.pace.now().Add(time.Duration(float64(wait) * s.w.pace.speed))
-		if open, err := j.location.NextOpen(then); err == nil {
-			wait += s.w.pace.wait(open.Sub(then).Hours())
-		}
+		wait += s.w.pace.wait(nextOpen(j.location, then).Sub(then).Hours())
 	}
 	s.w.agenda.after(wait, func(ctx context.Context) { s.next(ctx, j) })
+}
+
+// nextOpen is when the location works, from a moment on; one that never does works at once.
+func nextOpen(l *network.Location, t time.Time) time.Time {
+	if open, err := l.NextOpen(t); err == nil {
+		return open
+	}
+	return t
 }
 
 // down reports whether the system of a location has an outage at this answer.
@@ -248,6 +258,7 @@ func (s *site) path(j *job, command string) string { return "/v1/fulfillments/" 
 func (s *site) answer(ctx context.Context, j *job, command string, step order.Step, then [2]float64) {
 	var o order.Order
 	s.w.partners.answers.Add(1)
+	s.date(j, command, &step)
 	key := ""
 	lost := j.c.happens(lostShare)
 	if lost && j.c.happens(.5) {
@@ -277,13 +288,28 @@ func (s *site) answer(ctx context.Context, j *job, command string, step order.St
 	s.later(j, then)
 }
 
+// date notes when the step was done, before the server hears of it.
+func (s *site) date(j *job, command string, step *order.Step) {
+	lives := s.w.watch.lives
+	switch command {
+	case "ship", "ready":
+		lives.end(j.id, j.at)
+	case "reject":
+		lives.fail(engine.OrderOfFulfillment(j.id), j.at)
+	case "pick":
+		for _, l := range step.Lines {
+			if l.Short > 0 {
+				lives.fail(engine.OrderOfFulfillment(j.id), j.at)
+			}
+		}
+	}
+}
+
 // courier is the system of all carriers: it delivers what was shipped.
 type courier struct {
 	w      *world
 	client *client
 }
-
-const lateShare = .05 // of shipments, by a day
 
 // hear takes up a shipment.
 func (k *courier) hear(e *engine.Published) {
@@ -305,18 +331,25 @@ func (k *courier) carry(ctx context.Context, id string) {
 		return
 	}
 	c := newChance(k.w.data.Seed, "carrier", o.Channel, o.ExternalID, f.Location, f.Lines[0].Line)
-	days := int64(1)
+	days, zone := int64(1), int64(1)
 	if l, ok := k.w.data.directory.Location(f.Location); ok && o.ShipTo != nil {
 		if quote, err := k.w.data.directory.Quote(f.Service, &l.Address, o.ShipTo, 1000); err == nil {
-			days = quote.TransitDays
+			days, zone = quote.TransitDays, quote.Zone
 		}
 	}
-	hours := 2 + 12*float64(days) + c.between(0, 4)
-	if c.happens(lateShare) {
-		hours += 24
+	late := int64(0)
+	if c.happens(k.w.data.lateRisk(f.Service, zone, o.ShipTo)) {
+		if late = 1; c.happens(veryLateShare) {
+			late = 2
+		}
 	}
+	hours := 2 + 12*float64(days) + 24*float64(late) + c.between(0, 4)
+	left, known := k.w.watch.lives.ended(id)
 	k.w.agenda.after(k.w.pace.wait(hours), func(ctx context.Context) {
 		k.w.partners.answers.Add(1)
+		if known {
+			k.w.watch.lives.end(id, arrival(left, days, late, c))
+		}
 		err := k.client.post(ctx, "step", "/v1/fulfillments/"+id+"/deliver", nil, nil)
 		if c.happens(lostShare) && err == nil { // scanned twice: refused, nothing changes
 			k.w.partners.repeats.Add(1)

@@ -30,6 +30,10 @@ type Shoppers struct {
 	Looked        int64 `json:"looked"`
 	FoundSoldOut  int64 `json:"found_sold_out"`
 	CancelledLate int64 `json:"cancelled_late"` // refused: picking had begun
+
+	Asked      int64 `json:"asked"`       // for promises, repeats with the seed
+	Confirmed  int64 `json:"confirmed"`   // an option
+	AsPromised int64 `json:"as_promised"` // orders that got exactly what was confirmed
 }
 
 // Partners says what partners did.
@@ -71,9 +75,10 @@ type Report struct {
 	SplitRate         float64 `json:"split_rate"` // of delivered orders
 	ShipmentsPerOrder float64 `json:"shipments_per_order"`
 	RejectRate        float64 `json:"reject_rate"` // of fulfillments
-	// PromisedHours and TookHours are medians over shipments, in hours of the retailer's life; 0 without waiting.
-	PromisedHours float64 `json:"promised_hours"`
-	TookHours     float64 `json:"took_hours"`
+	// Outcome is what the orders of this run cost and how their promises were kept; Baseline the
+	// same for the same shoppers on a fresh store where the nearest location ships.
+	Outcome  Outcome  `json:"outcome"`
+	Baseline *Outcome `json:"baseline,omitempty"`
 
 	Units    Units              `json:"units"`
 	Stock    Stock              `json:"stock"`
@@ -132,17 +137,19 @@ func (w *world) summarise(r *Report) {
 		Orders: s.orders.Load(), Pickup: s.pickup.Load(), Marketplace: s.market.Load(), Reserved: s.reserved.Load(), Abandoned: s.abandoned.Load(),
 		Repeated: s.repeated.Load(), Cancelled: s.cancelled.Load(), Refused: s.refused.Load(), NotReserved: s.unreserved.Load(),
 		Looked: s.browsed.Load(), FoundSoldOut: s.foundOut.Load(), CancelledLate: s.cancelledOff.Load(),
+		Asked: s.asked.Load(), Confirmed: s.confirmed.Load(), AsPromised: s.kept.Load(),
 	}
 	r.Partners = Partners{
 		Answers: p.answers.Load(), Repeats: p.repeats.Load(), OutOfTurn: p.outOfTurn.Load(), Outages: p.outages.Load(),
 		Sales: w.feed.sales.Load(), Counts: w.feed.counts.Load(), Receipts: w.feed.receipts.Load(),
 	}
-	w.watch.summarise(r, w.opt.Speed)
+	w.watch.summarise(r)
+	r.Outcome.Rule = w.rule
 	if r.Seconds > 0 {
 		r.OrdersPerS = round(float64(r.Shoppers.Orders)/r.Seconds, 1)
 	}
 	r.Latency = map[string]Latency{}
-	for _, name := range []string{"availability", "reserve", "capture", "import", "step"} {
+	for _, name := range []string{"availability", "promise", "confirm", "reserve", "capture", "import", "step"} {
 		r.Latency[name] = w.stats.latencyOf(name)
 	}
 	w.stats.mu.Lock()
@@ -150,7 +157,7 @@ func (w *world) summarise(r *Report) {
 	r.Requests, r.Refused, r.Failures = w.stats.requests, maps.Clone(w.stats.refused), w.stats.failed
 }
 
-func (w *watch) summarise(r *Report, speed float64) {
+func (w *watch) summarise(r *Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.Captured, r.Flow, r.Units = w.captured, w.flow, w.units
@@ -173,9 +180,7 @@ func (w *watch) summarise(r *Report, speed float64) {
 	r.SplitRate = ratio(r.Flow.Split, r.Flow.Delivered)
 	r.ShipmentsPerOrder = ratio(r.Flow.Shipments, r.Flow.Delivered)
 	r.RejectRate = ratio(r.Flow.Rejections, r.Flow.Fulfillments)
-	if speed > 0 {
-		r.PromisedHours, r.TookHours = round(median(w.promised), 1), round(median(w.took)*speed, 1)
-	}
+	r.Outcome = w.outcome.finished(r.States[order.StatusBackordered], median(w.promised), median(w.took))
 	r.Problems = append(r.Problems, w.findings...)
 }
 

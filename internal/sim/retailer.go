@@ -19,6 +19,10 @@ const (
 	country    = "DE"
 	timeZone   = "Europe/Berlin"
 	storeCount = 40
+	// storeOrders is what the smallest store can take in a day; big cities' take more.
+	storeOrders = 40
+	// ordersPerDay is what the whole retailer sells in a day of its life.
+	ordersPerDay = 2000
 	// Ids of the channels.
 	webChannel    = "web"
 	pickupChannel = "store"
@@ -158,7 +162,7 @@ func centres() []network.Location {
 			Calendar:     calendar("mon-sat 06:00-22:00", false),
 			Cutoffs:      []network.Cutoff{{Time: clock("18:00")}, {Service: "express", Time: clock("16:00")}},
 			Capabilities: []network.Capability{network.CanShip, network.CanReturn}, Capacity: network.Capacity{OrdersPerDay: &s.perDay},
-			ProcessingMinutes: 120, Priority: int64(i), Tags: []string{"automated"},
+			ProcessingMinutes: 120, Priority: int64(i), Tags: []string{"automated", regionTag(s.at)},
 		}
 	}
 	return out
@@ -176,6 +180,8 @@ func stores(seed uint64) []network.Location {
 			Capabilities:      []network.Capability{network.CanShip, network.CanPickup, network.CanReturn},
 			ProcessingMinutes: 180, Priority: 10, Tags: []string{"city"},
 		}
+		perDay := storeOrders + int64(at.thousands/10)
+		l.Capacity.OrdersPerDay = &perDay
 		week := "mon-fri 10:00-19:00; sat 10:00-18:00"
 		if at.thousands > 500 {
 			week, l.Tags, l.Priority = "mon-sat 09:30-20:00", []string{"flagship"}, 5
@@ -185,8 +191,36 @@ func stores(seed uint64) []network.Location {
 		} else {
 			l.Capabilities = l.Capabilities[1:]
 		}
+		if c.happens(.15) {
+			l.Tags = append(l.Tags, "clearance") // has an outlet corner
+		}
+		l.Tags = append(l.Tags, regionTag(at))
 		l.Calendar = calendar(week, true)
 		out[i] = l
+	}
+	return out
+}
+
+// regionTag names the federal state, for policies.
+func regionTag(at city) string { return "region-" + strings.ToLower(at.region) }
+
+// capacityScale is how many of the retailer's days pass in one of the server's, whose
+// days capacity is counted in. Without waiting, the run lasts as many days as its
+// orders would take to come.
+func capacityScale(o *Options) int64 {
+	if o.Speed > 0 {
+		return max(1, int64(math.Ceil(o.Speed)))
+	}
+	return max(1, (int64(o.Orders)+ordersPerDay-1)/ordersPerDay)
+}
+
+// openFor are the locations with the capacity of a day of the server.
+func (d *Data) openFor(o *Options) []network.Location {
+	scale := capacityScale(o)
+	out := slices.Clone(d.Locations)
+	for i := range out {
+		perDay := min(*out[i].Capacity.OrdersPerDay*scale, network.MaxCapacity)
+		out[i].Capacity.OrdersPerDay = &perDay
 	}
 	return out
 }
@@ -231,8 +265,8 @@ func carriers() []network.Carrier {
 		DistanceBands: []network.DistanceBand{{UpToKM: &near, Zone: 1}, {UpToKM: &middle, Zone: 2}, {Zone: 3}},
 		Rates: []network.Rate{
 			{Zone: 1, TransitDays: 1, Brackets: brackets(389, 459, 619, 1049), PerExtraKG: &extra},
-			{Zone: 2, TransitDays: 2, Brackets: brackets(429, 519, 699, 1199), PerExtraKG: &extra},
-			{Zone: 3, TransitDays: 3, Brackets: brackets(469, 569, 789, 1349), PerExtraKG: &extra},
+			{Zone: 2, TransitDays: 2, Brackets: brackets(469, 559, 749, 1249), PerExtraKG: &extra},
+			{Zone: 3, TransitDays: 3, Brackets: brackets(589, 699, 929, 1549), PerExtraKG: &extra},
 		},
 	}
 	express := network.Service{

@@ -3,6 +3,7 @@ package sim
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,50 @@ func TestRetailerIsValid(t *testing.T) {
 		}
 		if share := float64(empty) / float64(len(d.Stock)); share < .02 || share > .2 {
 			t.Errorf("%.0f %% of the positions are empty", 100*share)
+		}
+	}
+}
+
+// What policies ask for must be there to be found, in some places and not in all.
+func TestRetailerHasWhatPoliciesAskFor(t *testing.T) {
+	d := Retailer(2)
+	articles, places := map[string]int{}, map[string]int{}
+	styles := map[string]int{}
+	for i := range d.SKUs {
+		s := &d.SKUs[i]
+		for _, tag := range s.Tags {
+			articles[tag]++
+		}
+		if s.Category == "Electronics" != slices.Contains(s.Tags, "hazmat") {
+			t.Errorf("%s of %s has the tags %v", s.SKU, s.Category, s.Tags)
+		}
+		if s.Attributes["size"] != "" {
+			styles[s.Attributes[catalog.StyleAttribute]]++
+		}
+		if s.Price == nil || s.Price.Amount <= 0 {
+			t.Errorf("%s has no list price", s.SKU)
+		}
+	}
+	for _, tag := range []string{"clearance", "battery", "bulky", "kit"} {
+		if n := articles[tag]; n < 20 || n > 500 {
+			t.Errorf("%d articles are tagged %s", n, tag)
+		}
+	}
+	if len(styles) < 100 || styles[""] > 0 {
+		t.Errorf("%d styles, %d sized articles without one", len(styles), styles[""])
+	}
+	for i := range d.Locations {
+		l := &d.Locations[i]
+		for _, tag := range l.Tags {
+			places[tag]++
+		}
+		if !slices.ContainsFunc(l.Tags, func(tag string) bool { return strings.HasPrefix(tag, "region-") }) || l.Capacity.OrdersPerDay == nil {
+			t.Errorf("%s: tags %v, capacity %+v", l.ID, l.Tags, l.Capacity)
+		}
+	}
+	for _, tag := range []string{"clearance", "flagship", "ship-from-store"} {
+		if n := places[tag]; n < 2 || n >= storeCount {
+			t.Errorf("%d locations are tagged %s", n, tag)
 		}
 	}
 }

@@ -18,6 +18,7 @@ const (
 	pickupShare    = .14
 	marketShare    = .14
 	reserveShare   = .6  // of web orders: hold the basket, then order
+	askShare       = .3  // of web and pickup orders: see when it can be there, confirm that, then order
 	abandonShare   = .12 // before an order, somebody else leaves a basket behind
 	cancelShare    = .04
 	repeatShare    = .04 // the shop sends the order again
@@ -36,6 +37,7 @@ type visit struct {
 	order    order.New // without the provider's tokens
 	browse   []string  // SKUs looked at
 	reserve  bool
+	ask      bool            // for a promise, and confirm it; then there is nothing to reserve
 	abandon  []order.NewLine // basket that somebody leaves behind; empty: nobody
 	repeat   bool
 	cancel   bool
@@ -79,6 +81,9 @@ func (d *Data) visit(index int) *visit {
 	}
 	v.repeat = c.happens(repeatShare)
 	v.cancel, v.cancelIn, v.partly = c.happens(cancelShare), c.between(.05, 3), c.happens(.3)
+	if v.ask = n.Channel != marketChannel && c.happens(askShare); v.ask {
+		v.reserve = false
+	}
 	return v
 }
 

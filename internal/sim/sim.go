@@ -50,6 +50,9 @@ type Options struct {
 	Orders int
 	// Rate is orders a second; 0: as fast as they are answered.
 	Rate float64
+	// Nearest leaves the retailer without policies of its own: the nearest location that
+	// has everything ships, which is the rule while nothing is published.
+	Nearest bool
 	// Speed is how much faster than life partners work; 0: they do not wait at all.
 	Speed float64
 	// Progress is called now and then with what a screen may show. May be nil.
@@ -82,6 +85,7 @@ type world struct {
 	admin  *client
 	feed   *feed
 
+	rule      string // what decides where orders ship from
 	readers   []*reader
 	shoppers  shopperCounts
 	partners  partnerCounts
@@ -136,6 +140,9 @@ func (w *world) open(ctx context.Context) error {
 		if err := w.load(ctx); err != nil {
 			return err
 		}
+	}
+	if w.rule, err = w.sourcingRule(ctx); err != nil {
+		return err
 	}
 	// What stands in the log is history for the watcher, and for partners work that may be open.
 	if err := w.watch.read.catchUp(ctx); err != nil {

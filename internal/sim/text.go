@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -36,11 +37,7 @@ func (r *Report) Write(w io.Writer) error {
 	row("delivered", "%d orders, %.2f shipments each, %.1f %% split", r.Flow.Delivered, r.ShipmentsPerOrder, 100*r.SplitRate)
 	row("locations", "%d fulfillments, %.1f %% rejected%s, %d short picks", r.Flow.Fulfillments, 100*r.RejectRate, reasons(r.Flow.RejectedFor), r.Flow.ShortPicks)
 	row("shortage", "%d times backordered, %d orders wait for stock", r.Flow.Backordered, r.States[order.StatusBackordered])
-	if r.Speed > 0 {
-		row("promise", "median promised %.1f h, taken %.1f h of the retailer's time", r.PromisedHours, r.TookHours)
-	} else {
-		row("promise", "not comparable: partners did not wait")
-	}
+	row("promises", "%d asked for, %d confirmed, %d orders exactly as confirmed", r.Shoppers.Asked, r.Shoppers.Confirmed, r.Shoppers.AsPromised)
 	row("carriers", "%d parcels, %s", r.Flow.ParcelsShipped, costs(r.Flow.ShippingCents))
 	row("stock", "%d units at first, %d received, %+d at tills, lost or counted, %d shipped, %d left", r.Units.Opening, r.Units.Received, r.Units.Counted, r.Units.Shipped, r.Units.OnHand)
 	row("", "%d positions compared with their movements, %d differ", r.Stock.Positions, r.Stock.Differences)
@@ -55,6 +52,9 @@ func (r *Report) Write(w io.Writer) error {
 		}
 	}
 	if err := out.Flush(); err != nil {
+		return err
+	}
+	if err := r.writeOutcome(w); err != nil {
 		return err
 	}
 	for _, n := range r.Notes {
@@ -183,7 +183,8 @@ func (s *Status) lines() []string {
 		out = append(out, fmt.Sprintf("  %-20s %7d  %s", status, n, strings.Repeat("█", int(n*40/most))))
 	}
 	return append(out, "",
-		fmt.Sprintf("shipments %.2f per order, %.1f %% split, %d parcels, %d pickups collected", r.ShipmentsPerOrder, 100*r.SplitRate, r.Flow.ParcelsShipped, r.Flow.HandedOver),
+		fmt.Sprintf("cost      %s per order, %.3f shipments per order, promise kept %.1f %%", euros(int64(math.Round(r.Outcome.CostPerOrder))), r.Outcome.ShipmentsPerOrder, 100*r.Outcome.KeptShare),
+		fmt.Sprintf("shipped   %.1f %% split, %d parcels, %d pickups collected", 100*r.SplitRate, r.Flow.ParcelsShipped, r.Flow.HandedOver),
 		fmt.Sprintf("trouble   %d rejected, %d short picks, %d backordered, %d cancelled", r.Flow.Rejections, r.Flow.ShortPicks, r.Flow.Backordered, r.Flow.Cancellations),
 		fmt.Sprintf("partners  %d answers, %d due, %d sent twice, %d late by outages", r.Partners.Answers, s.Todo, r.Partners.Repeats, r.Partners.Outages),
 		fmt.Sprintf("stock     %d units left, %d shipped, %d received", r.Units.OnHand, r.Units.Shipped, r.Units.Received),

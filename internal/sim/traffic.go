@@ -26,6 +26,7 @@ type shopperCounts struct {
 	repeated, cancelled             atomic.Int64
 	refused, unreserved, differed   atomic.Int64
 	browsed, foundOut, cancelledOff atomic.Int64
+	asked, confirmed, kept          atomic.Int64 // promises: asked for, confirmed, found in the order as confirmed
 }
 
 // traffic sends shoppers until all orders are placed or the context ends.
@@ -97,6 +98,10 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 	}
 	n := v.order
 	n.Tenders = w.bank.authorise(&n)
+	var offer *inventory.Offer
+	if v.ask {
+		n.ReservationID, offer = w.choose(ctx, &n)
+	}
 	if v.reserve {
 		w.shoppers.reserved.Add(1)
 		if n.ReservationID = w.hold(ctx, n.Lines, reserveSeconds); n.ReservationID == "" {
@@ -115,6 +120,9 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 			w.bank.release(n.Tenders)
 		}
 		return
+	}
+	if offer != nil {
+		w.compareOffer(&o, offer)
 	}
 	if v.repeat {
 		w.shoppers.repeated.Add(1)

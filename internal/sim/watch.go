@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -15,7 +16,7 @@ import (
 // Limits of what the watcher keeps.
 const (
 	maxFindings = 20
-	// maxTook bounds the deliveries whose duration is kept for the median.
+	// maxTook bounds the shipments whose duration is kept for the median.
 	maxTook = 100_000
 )
 
@@ -37,8 +38,12 @@ type watch struct {
 	flow     Flow
 	units    Units
 	sold     map[string]int64 // units that fulfilled lines say were shipped, by SKU, less those that movements say
-	took     []float64        // real hours from capture to delivery
-	promised []float64        // real hours from capture to the promise
+	lives    *lives
+	told     map[string]time.Time // by order that is not final: the promise at capture
+	waited   map[string]bool      // orders not final of which units had to wait for stock
+	outcome  Outcome
+	took     []float64 // hours of the retailer's life from capture to delivery, or until it could be collected
+	promised []float64 // hours from capture to the promise
 	findings []string
 }
 
@@ -74,6 +79,7 @@ func newWatch(d *Data) *watch {
 	return &watch{
 		data: d, types: map[string]int64{}, orders: map[string]*order.Order{}, baskets: map[string]bool{},
 		positions: make(map[inventory.PositionKey]inventory.Position, len(d.Stock)), states: map[order.Status]int64{}, sold: map[string]int64{},
+		lives: newLives(), told: map[string]time.Time{}, waited: map[string]bool{},
 		flow: Flow{RejectedFor: map[string]int64{}, ShippingCents: map[string]int64{}, Reservations: map[string]int64{}},
 	}
 }
@@ -174,6 +180,10 @@ func (w *watch) count(o *order.Order, e *order.Event) {
 	switch e.Type {
 	case order.EventFulfillmentCreated:
 		w.flow.Fulfillments++
+		f = e.Fulfillment
+		if by := f.Promise.DeliverBy; !givenLater(o, f) && by.After(w.told[o.ID]) {
+			w.told[o.ID] = by
+		}
 	case order.EventFulfillmentRejected:
 		w.flow.Rejections++
 		w.flow.RejectedFor[e.Reason]++
@@ -186,23 +196,22 @@ func (w *watch) count(o *order.Order, e *order.Event) {
 		}
 	case order.EventBackordered:
 		w.flow.Backordered++
+		w.waited[o.ID] = true
 	case order.EventCancelled, order.EventFulfillmentCancel:
 		w.flow.Cancellations++
 	case order.EventFulfillmentShipped, order.EventFulfillmentHandover:
 		for _, q := range e.Lines {
 			w.sell(o.Line(q.Line), q.Quantity)
 		}
+		charge := w.leave(o, f, e.Lines)
 		if e.Type == order.EventFulfillmentHandover {
 			w.flow.HandedOver++
 			break
 		}
 		w.flow.ParcelsShipped += int64(len(e.Parcels))
-		w.flow.ShippingCents[f.Service] += f.Cost
-	case order.EventFulfillmentDeliver:
-		if promise := f.Promise.DeliverBy; !promise.IsZero() && len(w.took) < maxTook {
-			w.took = append(w.took, f.DeliveredAt.Sub(o.CreatedAt).Hours())
-			w.promised = append(w.promised, promise.Sub(o.CreatedAt).Hours())
-		}
+		w.flow.ShippingCents[f.Service] += charge
+	case order.EventFulfillmentDeliver, order.EventFulfillmentReady:
+		w.arrive(o, f)
 	}
 }
 
@@ -220,6 +229,9 @@ func (w *watch) sell(l *order.Line, quantity int64) {
 // finish keeps the figures of a final order, which is then forgotten.
 func (w *watch) finish(o *order.Order) {
 	w.flow.Final++
+	w.lives.forget(o)
+	delete(w.told, o.ID)
+	delete(w.waited, o.ID)
 	if o.Status != order.StatusDelivered {
 		return
 	}
@@ -241,7 +253,8 @@ func (w *watch) finish(o *order.Order) {
 func (w *watch) openFor() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.units = Units{Opening: w.units.OnHand}
+	w.units, w.outcome = Units{Opening: w.units.OnHand}, Outcome{}
+	w.took, w.promised = nil, nil
 }
 
 // nextShopper is the index of the first shopper who has not ordered yet.
