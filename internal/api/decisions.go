@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/money"
@@ -17,6 +19,9 @@ import (
 	"github.com/orderly-oms/orderly/internal/sourcing"
 	"github.com/orderly-oms/orderly/internal/sourcing/exact"
 )
+
+// maxPlanBytes bounds a question to the planner: a case of 500 lines at 2,000 locations has about 8 MiB.
+const maxPlanBytes = 16 << 20
 
 func decisionRoutes() []Route {
 	return []Route{
@@ -32,7 +37,7 @@ func decisionRoutes() []Route {
 		{
 			Method: "POST", Path: "/v1/sourcing/plan", ID: "planSourcing", Tag: "sourcing", Scope: auth.OrdersRead, Status: 200,
 			Summary: "Decide without doing it: an order on the facts of this moment, by the policy in force or one that is sent along; or a problem that brings its own facts",
-			In:      PlanRequest{}, Out: PlanAnswer{}, Handle: (*Server).planSourcing,
+			In:      PlanRequest{}, Out: PlanAnswer{}, MaxBytes: maxPlanBytes, Handle: (*Server).planSourcing,
 		},
 	}
 }
@@ -120,25 +125,31 @@ type PlanAnswer struct {
 }
 
 func (s *Server) planSourcing(c *Call) error {
-	var in PlanRequest
+	// As PlanRequest, but cases may have fields of their own, as files of cases do.
+	var in struct {
+		Order  *order.New     `json:"order"`
+		Policy string         `json:"policy"`
+		Case   jsontext.Value `json:"case"`
+	}
 	if err := c.Decode(&in); err != nil {
 		return err
 	}
+	planned := in.Case != nil && in.Case.Kind() != 'n'
 	var bad problem.Invalid
-	if (in.Order == nil) == (in.Case == nil) {
-		bad.Add("", problem.Required, "give either order or case")
-		return bad.Err()
+	switch {
+	case in.Order == nil && !planned:
+		bad.Add("order", problem.Required, "give an order, or a case that brings its own facts")
+	case in.Order != nil && planned:
+		bad.Add("case", problem.Conflict, "give either order or case")
+	case planned && in.Policy != "":
+		bad.Add("policy", problem.Conflict, "a case brings its own costs; a policy decides about an order")
+	case planned:
+		return planCase(c, in.Case)
+	case in.Order.ReservationID != "":
+		bad.Add("order.reservation_id", problem.Conflict, "a dry run claims nothing: what the reservation holds counts as taken")
 	}
-	if in.Case != nil {
-		if in.Policy != "" {
-			bad.Add("policy", problem.Conflict, "a case brings its own costs; a policy decides about an order")
-			return bad.Err()
-		}
-		if err := in.Case.Validate(); err != nil {
-			bad.Nest("case", err)
-			return bad.Err()
-		}
-		return c.json(http.StatusOK, PlanAnswer{Plan: in.Case.Solve(new(exact.Solver))})
+	if err := bad.Err(); err != nil {
+		return err
 	}
 	candidate, err := compileCandidate(in.Policy)
 	if err != nil {
@@ -153,6 +164,16 @@ func (s *Server) planSourcing(c *Call) error {
 		out.Decisions = append(out.Decisions, Decided{Decision: d, Explanation: sourcing.Explain(d, digits(t.Order.Currency))})
 	}
 	return c.json(http.StatusOK, out)
+}
+
+func planCase(c *Call, text []byte) error {
+	k, err := plancase.Decode(text)
+	if err != nil {
+		var bad problem.Invalid
+		bad.Nest("case", err)
+		return bad.Err()
+	}
+	return c.json(http.StatusOK, PlanAnswer{Plan: k.Solve(new(exact.Solver))})
 }
 
 // compileCandidate compiles a sourcing policy sent with a request; "" gives nil.

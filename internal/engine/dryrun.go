@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -26,7 +28,7 @@ func (e *Engine) Try(n *order.New, candidate *policy.Compiled) (*Trial, error) {
 		return nil, err
 	}
 	now := e.Now()
-	start := n.Capture(order.Captured{ID: "trial", At: now, Parts: e.Parts})
+	start := e.tried(n, order.Captured{ID: "trial", At: now, Parts: e.Parts}, candidate)
 	o, err := order.Fold(nil, []order.Event{start}, 1, now)
 	if err != nil {
 		return nil, err
@@ -44,4 +46,20 @@ func (e *Engine) Try(n *order.New, candidate *policy.Compiled) (*Trial, error) {
 	}
 	t.Waiting = t.Order.Waiting
 	return t, nil
+}
+
+// tried starts an order as capture would, with its kits apart when the policy that decides wants that.
+func (e *Engine) tried(n *order.New, c order.Captured, decides *policy.Compiled) order.Event {
+	start := n.Capture(c)
+	if !slices.ContainsFunc(start.Order.Lines, func(l order.Line) bool { return len(l.Parts) > 0 }) {
+		return start
+	}
+	if decides == nil {
+		decides, _ = e.sourcingPolicy(start.Order, nil, c.At)
+	}
+	if slices.ContainsFunc(decides.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Limits.Kits == "component" }) {
+		c.Weigh = e.listPrice
+		start = n.Capture(c)
+	}
+	return start
 }

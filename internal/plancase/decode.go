@@ -3,6 +3,7 @@ package plancase
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strconv"
 
 	"github.com/orderly-oms/orderly/internal/problem"
@@ -21,7 +22,7 @@ func Decode(data []byte) (*Case, error) {
 		var syntax *json.SyntaxError
 		switch {
 		case errors.As(err, &kind):
-			bad.Add(kind.Field, problem.Malformed, "must be %s, not %s", kind.Type, kind.Value)
+			bad.Add(kind.Field, problem.Malformed, "must be %s, not %s", called(kind.Type), kind.Value)
 		case errors.As(err, &syntax):
 			bad.Add("", problem.Malformed, "is not JSON at byte %d: %s", syntax.Offset, syntax)
 		default:
@@ -33,6 +34,21 @@ func Decode(data []byte) (*Case, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// called is how people call a Go type.
+func called(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		return "an object"
+	case reflect.Slice:
+		return "a list"
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	}
+	return "an integer"
 }
 
 // Validate reports every field that is wrong.

@@ -156,7 +156,11 @@ func (a amounts) exclusion(e *Exclusion) string {
 	var b strings.Builder
 	switch {
 	case e.Count == 0:
-		fmt.Fprintf(&b, "Group %q, %s: %s", e.Group, e.Rule, e.Reason)
+		if e.Group == "" {
+			fmt.Fprintf(&b, "By %s, %s", e.Rule, e.Reason)
+		} else {
+			fmt.Fprintf(&b, "Group %q, %s: %s", e.Group, e.Rule, e.Reason)
+		}
 		if e.Line != "" {
 			fmt.Fprintf(&b, " (line %s)", e.Line)
 		}
