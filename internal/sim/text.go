@@ -183,7 +183,7 @@ func (s *Status) lines() []string {
 		out = append(out, fmt.Sprintf("  %-20s %7d  %s", status, n, strings.Repeat("█", int(n*40/most))))
 	}
 	return append(out, "",
-		fmt.Sprintf("cost      %s per order, %.3f shipments per order, promise kept %.1f %%", euros(int64(math.Round(r.Outcome.CostPerOrder))), r.Outcome.ShipmentsPerOrder, 100*r.Outcome.KeptShare),
+		fmt.Sprintf("cost      %s per order, %.3f shipments per order, %d of %d promises kept", euros(int64(math.Round(r.Outcome.CostPerOrder))), r.Outcome.ShipmentsPerOrder, r.Outcome.Kept, r.Outcome.Promises),
 		fmt.Sprintf("shipped   %.1f %% split, %d parcels, %d pickups collected", 100*r.SplitRate, r.Flow.ParcelsShipped, r.Flow.HandedOver),
 		fmt.Sprintf("trouble   %d rejected, %d short picks, %d backordered, %d cancelled", r.Flow.Rejections, r.Flow.ShortPicks, r.Flow.Backordered, r.Flow.Cancellations),
 		fmt.Sprintf("partners  %d answers, %d due, %d sent twice, %d late by outages", r.Partners.Answers, s.Todo, r.Partners.Repeats, r.Partners.Outages),
