@@ -92,7 +92,9 @@ func (p *openPromises) begin() {
 // run enters changes and reads open orders until the engine stops.
 func (p *openPromises) run(ctx context.Context) {
 	p.settle(ctx)
-	p.readPage(ctx)
+	for more := true; more; { // past states that few orders are in
+		more = p.readPage(ctx)
+	}
 }
 
 // changed notes that a command changed an order. It is called once that is durable.
@@ -279,13 +281,14 @@ func (p *openPromises) learn() {
 	}
 }
 
-// readPage reads one page of open orders, if some are left.
-func (p *openPromises) readPage(ctx context.Context) {
+// readPage reads one page of open orders, if some are left; more tells that it was not full
+// and others follow.
+func (p *openPromises) readPage(ctx context.Context) (more bool) {
 	p.mu.Lock()
 	at := p.reads
 	p.mu.Unlock()
 	if at.status == len(ledgerStatuses) {
-		return
+		return false
 	}
 	status := ledgerStatuses[at.status]
 	q := store.Query{Kind: KindOrder, State: string(status), Before: at.after, Limit: ledgerPage, Ascending: true}
@@ -297,7 +300,7 @@ func (p *openPromises) readPage(ctx context.Context) {
 		if ctx.Err() == nil {
 			p.e.log.Warn("the promise ledger could not read open orders; it tries again", "error", err)
 		}
-		return
+		return false
 	}
 	orders := make([]*order.Order, 0, len(records))
 	for _, r := range records {
@@ -310,16 +313,17 @@ func (p *openPromises) readPage(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reads.begun != at.begun {
-		return
+		return false
 	}
 	for _, o := range orders {
 		p.enter(nil, o)
 	}
 	if len(records) < ledgerPage {
 		p.reads.status, p.reads.after = at.status+1, ""
-		return
+		return at.status+1 < len(ledgerStatuses)
 	}
 	p.reads.after = records[len(records)-1].ID
+	return false
 }
 
 // Risks are promises that will probably be broken.
