@@ -40,7 +40,7 @@ type StreamReport struct {
 	Instances []StreamInstance `json:"instances"`
 }
 
-// StreamTable compares the policies.
+// StreamTable compares the policies; the last row is the bound.
 type StreamTable struct {
 	Policies []StreamFigures `json:"policies"`
 }
@@ -49,8 +49,8 @@ type StreamTable struct {
 type StreamFigures struct {
 	Policy            string  `json:"policy"`
 	CostOverBound     float64 `json:"cost_over_bound"`
-	ShipmentsPerOrder float64 `json:"shipments_per_order"`
-	UnshippedShare    float64 `json:"unshipped_share"` // of items
+	ShipmentsPerOrder float64 `json:"shipments_per_order,omitzero"` // the bound makes no plans, so it has none
+	UnshippedShare    float64 `json:"unshipped_share,omitzero"`     // of items
 }
 
 // StreamInstance is what was computed about one instance.
@@ -60,10 +60,10 @@ type StreamInstance struct {
 	ShiftedBound float64 `json:"shifted_bound"`
 	// PublishedBound is ours with the published penalty; PublishedRatio is it over the one in the
 	// file, absent when the file has none.
-	PublishedBound float64  `json:"published_penalty_bound"`
-	PublishedRatio *float64 `json:"published_penalty_ratio,omitempty"`
-	Steady         []StreamFigures
-	Shifted        []StreamFigures
+	PublishedBound float64         `json:"published_penalty_bound"`
+	PublishedRatio *float64        `json:"published_penalty_ratio,omitempty"`
+	Steady         []StreamFigures `json:"steady"`
+	Shifted        []StreamFigures `json:"shifted"`
 }
 
 // Streaming runs all instances, as many at a time as there are processors.
@@ -100,6 +100,9 @@ func Streaming(ctx context.Context, o StreamOptions) (*StreamReport, error) {
 	for _, in := range report.Instances {
 		report.Steady.add(in.Steady, len(instances))
 		report.Shifted.add(in.Shifted, len(instances))
+	}
+	for _, t := range []*StreamTable{&report.Steady, &report.Shifted} {
+		t.Policies = append(t.Policies, StreamFigures{Policy: "bound", CostOverBound: 1})
 	}
 	return report, nil
 }

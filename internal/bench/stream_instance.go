@@ -192,6 +192,4 @@ func number(id string) int {
 	return i
 }
 
-var (
-	_ price.Costs = (*streamCosts)(nil)
-)
+var _ price.Costs = (*streamCosts)(nil)

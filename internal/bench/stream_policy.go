@@ -31,7 +31,7 @@ func newStreamPolicy(name string) streamPolicy {
 	case "price-curve":
 		return curved{price.Curve{Top: curveTop, Bend: curveBend}}
 	case "learned":
-		return &learned{}
+		return &learned{curve: price.Curve{Top: curveTop, Bend: curveBend}}
 	}
 	panic("bench: no policy " + name)
 }
@@ -113,11 +113,13 @@ func (c curved) decide(w *world, _ int, a arrival, from []int) {
 	w.cheapest(a, from, func(k, item int) int64 { return c.Unit(w.left[k][item], w.in.Stock[k][item]) })
 }
 
-// learned adds the prices that a learner finds as the season runs.
+// learned adds the prices that a learner finds as the season runs, blended with the
+// curve while little is learned.
 type learned struct {
 	learner *price.Learner
-	prices  [][]int64 // per location and item
-	next    int       // period of the next solve
+	curve   price.Curve
+	prices  *price.Prices
+	next    int // period of the next solve
 }
 
 // The learner solves first after firstSolve periods, again when a
@@ -134,27 +136,19 @@ func (l *learned) tick(w *world, period int) error {
 			return err
 		}
 		l.learner, l.next = learner, firstSolve
-		for range streamLocations {
-			l.prices = append(l.prices, make([]int64, w.in.items()))
-		}
 	}
 	if period < l.next {
 		return nil
 	}
 	l.next = period + min(max(firstSolve, period/12), solveEvery)
-	p, err := l.learner.Solve(w.market(w.in.Periods-period), streamStart.Add(time.Duration(period)*streamPeriod))
-	if err != nil {
-		return err
-	}
-	for k := range l.prices {
-		for item := range l.prices[k] {
-			l.prices[k][item] = p.Unit(name(item), name(k))
-		}
-	}
-	return nil
+	var err error
+	l.prices, err = l.learner.Solve(w.market(w.in.Periods-period), streamStart.Add(time.Duration(period)*streamPeriod))
+	return err
 }
 
 func (l *learned) decide(w *world, period int, a arrival, from []int) {
-	w.cheapest(a, from, func(k, item int) int64 { return l.prices[k][item] })
+	w.cheapest(a, from, func(k, item int) int64 {
+		return l.prices.Blend(name(item), name(k), l.curve.Unit(w.left[k][item], w.in.Stock[k][item]))
+	})
 	l.learner.Observe(name(a.region), linesOf(w.in.Types[a.kind]), streamStart.Add(time.Duration(period)*streamPeriod))
 }

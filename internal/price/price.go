@@ -98,7 +98,7 @@ func (p *Prices) UnmarshalJSON(data []byte) error {
 }
 
 // curveOrders is how many orders a curve is worth as evidence.
-const curveOrders = 200
+const curveOrders = 10
 
 // Blend is the price of one unit when a curve asks the given price for it: the
 // curve's alone while nothing is learned, ever less of it with each order learned from.
