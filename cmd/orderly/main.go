@@ -72,7 +72,7 @@ func (m *Main) Run(ctx context.Context, args []string) int {
 		kong.Configuration(kong.JSON, "/etc/orderly.json"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(m),
-		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "tables": strings.Join(intake.Tables(), ", "), "kinds": fmt.Sprint(append(slices.Clone(bench.Kinds), bench.Plan)) + " (plan: in this process, without a server)"},
+		kong.Vars{"scopes": fmt.Sprint(auth.Scopes), "tables": strings.Join(intake.Tables(), ", "), "kinds": fmt.Sprint(append(slices.Clone(bench.Kinds), bench.Plan, bench.Stream)) + " (plan and stream: in this process, without a server)"},
 	)
 	if err != nil {
 		fmt.Fprintln(m.Stderr, "orderly:", err)
