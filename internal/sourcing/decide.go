@@ -193,6 +193,7 @@ func (d *decider) finish() {
 			d.left[i] = d.f.Lines[i].Quantity
 		}
 	}
+	d.join()
 	for i, q := range d.left {
 		if q > 0 {
 			d.out.Unplaced = append(d.out.Unplaced, Units{Line: d.f.Lines[i].ID, Quantity: q})

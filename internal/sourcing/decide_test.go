@@ -414,6 +414,26 @@ func TestDecideDoesNotDependOnTheOrderOfSites(t *testing.T) {
 	})
 }
 
+// What two groups give one location leaves in one parcel.
+func TestGroupsShareAParcel(t *testing.T) {
+	t.Parallel()
+	c := compile(t, `
+groups:
+  - name: first
+    products: {include: [a]}
+    cost: [{term: carrier}, {term: pick, value: "100"}]
+  - name: second
+    cost: [{term: carrier}, {term: pick, value: "100"}]`)
+	f := basket(1, 1)
+	f.Lines[0].SKU.Tags = []string{"a"}
+	f.Sites = []sourcing.Site{site("x", 10, 1, 1)}
+	d := sourcing.Decide(f, c, "tested@1")
+	// 10 km: 310 + 50 a kg begun; both lines together weigh 1 kg.
+	if placed(d) != "x:1×1+2×1" || d.Shipments[0].Carrier != 360 || d.Cost != 360+200 || len(d.Shipments) != 1 {
+		t.Errorf("%+v", d)
+	}
+}
+
 // An explanation is a contract with people: golden.
 func TestExplain(t *testing.T) {
 	t.Parallel()
