@@ -106,6 +106,7 @@ type Engine struct {
 	shelf     shelf
 	ruleCache atomic.Pointer[ruleCache]
 	calendar  *promise.Calendar
+	queues    atomic.Pointer[queues]
 	cache     *cache
 	lanes     []*lane
 	follower  follower

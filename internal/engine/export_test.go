@@ -100,7 +100,7 @@ func (e *Engine) Follow(ctx context.Context) { e.follow(ctx) }
 func (e *Engine) QuickAnew(r QuickRequest) (*QuickAnswer, error) {
 	return e.quick(r, func(e *Engine, k boardKey, s *shop, now time.Time) *promise.Board {
 		fresh := e.newShop(s.directory, must(s.directory.Channel(k.channel)), e.Book())
-		return makeBoard(k, fresh, e.lore().delays(), promise.NewCalendar(), now)
+		return makeBoard(k, fresh, e.lore().delays(), e.queues.Load(), promise.NewCalendar(), now)
 	})
 }
 

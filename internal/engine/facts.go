@@ -219,7 +219,7 @@ func (p *placing) services(all []sourcing.Service, l *network.Location, legs []n
 	for i := range legs {
 		s := sourcing.Service{ID: legs[i].Service, Tariff: legs[i].Rate}
 		if reads.dates {
-			if a, err := p.e.calendar.Arrive(shipping(l, &legs[i]), p.rules.Settings, p.e.lore().delays(), p.now); err == nil {
+			if a, err := p.e.calendar.Arrive(shipping(l, &legs[i], p.e.queues.Load()), p.rules.Settings, p.e.lore().delays(), p.now); err == nil {
 				s.ShipBy, s.Deliver = a.ShipBy, a.DeliverBy
 			}
 		}

@@ -150,6 +150,9 @@ func (p *openPromises) settle(ctx context.Context) {
 		}
 	}
 	p.learn()
+	if len(changes) > 0 {
+		p.e.setQueues(p.ledger.Working())
+	}
 	p.mu.Unlock()
 	if len(missed) > 0 {
 		p.waiting.Lock()

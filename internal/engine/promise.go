@@ -43,9 +43,9 @@ func (e *Engine) promiseSettings(c *policy.Compiled, country string) *promise.Se
 	return kept.(*promise.Settings)
 }
 
-// shipping is one way of a location to the destination, for the calendar.
-func shipping(l *network.Location, leg *network.Leg) promise.Shipping {
-	return promise.Shipping{From: l, Service: leg.Service, Zone: leg.Zone, TransitDays: leg.TransitDays}
+// shipping is one way of a location to the destination, for the calendar, behind what waits there.
+func shipping(l *network.Location, leg *network.Leg, q *queues) promise.Shipping {
+	return promise.Shipping{From: l, Service: leg.Service, Zone: leg.Zone, TransitDays: leg.TransitDays, Backlog: q.of(l.ID)}
 }
 
 // date fills in the promise of a placement: when its location lets its lines go and when they
@@ -63,7 +63,7 @@ func (p *placing) date(pl *order.Placement) {
 		}
 	}()
 	if p.o.Method == order.Pickup && pl.Via == "" {
-		if c, err := p.e.calendar.Collection(l, 0, p.now); err == nil {
+		if c, err := p.e.calendar.Collection(l, p.e.queues.Load().of(l.ID), p.now); err == nil {
 			pl.Promise.ShipBy, pl.Promise.DeliverBy = c.Ready, c.Ready
 		}
 		return
@@ -74,7 +74,7 @@ func (p *placing) date(pl *order.Placement) {
 			continue
 		}
 		pl.Zone = leg.Zone
-		a, err := p.e.calendar.Arrive(shipping(l, leg), p.rules.Settings, p.e.lore().delays(), p.now)
+		a, err := p.e.calendar.Arrive(shipping(l, leg, p.e.queues.Load()), p.rules.Settings, p.e.lore().delays(), p.now)
 		if err != nil {
 			return
 		}
@@ -86,7 +86,7 @@ func (p *placing) date(pl *order.Placement) {
 		}
 		return
 	}
-	if d, err := p.e.calendar.Departure(l, pl.Service, p.rules.Carrier, 0, p.now); err == nil {
+	if d, err := p.e.calendar.Departure(l, pl.Service, p.rules.Carrier, p.e.queues.Load().of(l.ID), p.now); err == nil {
 		pl.Promise.ShipBy = d.ShipBy
 	}
 }

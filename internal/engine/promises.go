@@ -166,6 +166,7 @@ func (of *offering) at(now time.Time) {
 func (of *offering) input(requests []promise.Request) promise.Input {
 	return promise.Input{
 		Now: of.now, Settings: of.rules.Settings, Calendar: of.e.calendar, Learned: of.e.lore().delays(), Facts: of, Requests: requests,
+		Backlog: of.e.queues.Load().of,
 	}
 }
 

@@ -163,7 +163,7 @@ func (e *Engine) quickPickup(s *shop, r *QuickRequest, available []int64, now ti
 	if i < 0 || !s.picks[i] || available[i] < r.Quantity {
 		return promise.Soonest{}
 	}
-	c, err := e.calendar.Collection(s.locations[i], 0, now)
+	c, err := e.calendar.Collection(s.locations[i], e.queues.Load().of(s.locations[i].ID), now)
 	if err != nil {
 		return promise.Soonest{}
 	}
@@ -239,18 +239,19 @@ type knownBoard struct {
 	board       *promise.Board
 	directory   *network.Directory
 	delays      *promise.Delays
+	queues      *queues
 	made, until time.Time
 }
 
 // of returns the board for a key, remembered when nothing that it depends on has changed.
 func (x *boards) of(e *Engine, k boardKey, s *shop, now time.Time) *promise.Board {
-	delays := e.lore().delays()
+	delays, waiting := e.lore().delays(), e.queues.Load()
 	x.mu.Lock()
 	known, young := x.young[k], true
 	if known == nil {
 		known, young = x.old[k], false
 	}
-	valid := known != nil && known.directory == s.directory && known.delays == delays && !now.Before(known.made) && now.Before(known.until)
+	valid := known != nil && known.directory == s.directory && known.delays == delays && known.queues == waiting && !now.Before(known.made) && now.Before(known.until)
 	if valid && !young {
 		x.add(k, known)
 	}
@@ -258,8 +259,8 @@ func (x *boards) of(e *Engine, k boardKey, s *shop, now time.Time) *promise.Boar
 	if valid {
 		return known.board
 	}
-	b := makeBoard(k, s, delays, e.calendar, now)
-	fresh := &knownBoard{board: b, directory: s.directory, delays: delays, made: now, until: now.Add(maxBoardAge)}
+	b := makeBoard(k, s, delays, waiting, e.calendar, now)
+	fresh := &knownBoard{board: b, directory: s.directory, delays: delays, queues: waiting, made: now, until: now.Add(maxBoardAge)}
 	if until := b.ValidUntil(); !until.IsZero() && until.Before(fresh.until) {
 		fresh.until = until
 	}
@@ -321,7 +322,7 @@ func (e *Engine) newShop(d *network.Directory, ch *network.Channel, book *invent
 }
 
 // makeBoard dates every location of a shop for a destination.
-func makeBoard(k boardKey, s *shop, delays *promise.Delays, calendar *promise.Calendar, now time.Time) *promise.Board {
+func makeBoard(k boardKey, s *shop, delays *promise.Delays, waiting *queues, calendar *promise.Calendar, now time.Time) *promise.Board {
 	to := k.address()
 	rows := make([]promise.Row, len(s.locations))
 	for i, l := range s.locations {
@@ -331,13 +332,13 @@ func makeBoard(k boardKey, s *shop, delays *promise.Delays, calendar *promise.Ca
 			continue
 		}
 		if s.ships[i] {
-			row.Deliver, row.DeliverUntil = quickest(s, l, to, k.settings, delays, calendar, now)
+			row.Deliver, row.DeliverUntil = quickest(s, l, to, k.settings, delays, waiting, calendar, now)
 		}
 		if !s.picks[i] {
 			continue
 		}
 		if km, known := network.Distance(&l.Address, to); known && km <= k.settings.PickupMaxKm {
-			if c, err := calendar.Collection(l, 0, now); err == nil {
+			if c, err := calendar.Collection(l, waiting.of(l.ID), now); err == nil {
 				row.Ready, row.ReadyUntil = c.Ready, c.ValidUntil
 			}
 		}
@@ -346,7 +347,7 @@ func makeBoard(k boardKey, s *shop, delays *promise.Delays, calendar *promise.Ca
 }
 
 // quickest is the earliest promise of any service from a location; zero: none goes there.
-func quickest(s *shop, l *network.Location, to *network.Address, set *promise.Settings, delays *promise.Delays, calendar *promise.Calendar, now time.Time) (by, until time.Time) {
+func quickest(s *shop, l *network.Location, to *network.Address, set *promise.Settings, delays *promise.Delays, waiting *queues, calendar *promise.Calendar, now time.Time) (by, until time.Time) {
 	for _, id := range s.services {
 		t, ok := s.directory.Tariff(id)
 		if !ok {
@@ -356,7 +357,7 @@ func quickest(s *shop, l *network.Location, to *network.Address, set *promise.Se
 		if err != nil {
 			continue
 		}
-		a, err := calendar.Arrive(shipping(l, &leg), set, delays, now)
+		a, err := calendar.Arrive(shipping(l, &leg, waiting), set, delays, now)
 		if err == nil && (by.IsZero() || a.DeliverBy.Before(by) || a.DeliverBy.Equal(by) && a.ValidUntil.After(until)) {
 			by, until = a.DeliverBy, a.ValidUntil
 		}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -198,3 +199,81 @@ func TestWithholdingIsBounded(t *testing.T) {
 		t.Error("nothing was forgotten")
 	}
 }
+
+// Many may ask while the catalog changes; at last the answer is the new one.
+func TestWithholdingIsAskedByMany(t *testing.T) {
+	t.Parallel()
+	n := open(t, stores["sqlite"](t)(), newClock())
+	n.retailer(3, 2, 10)
+	n.publish(policy.KindAvailability, "main", "kind: availability\nname: main\navailability: {rules: [{name: a, products: {include: [a]}, buffer: 4}]}\n")
+	var asking sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		asking.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for l, units := range n.told("web", "S0") {
+					if units != 10 && units != 6 {
+						t.Errorf("%s is told to have %d", l, units)
+						return
+					}
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		tags, want := []string(nil), int64(10)
+		if i%2 == 0 {
+			tags, want = []string{"a"}, 6
+		}
+		n.put(engine.Document{Kind: engine.KindSKU, ID: "S0", Value: &catalog.SKU{SKU: "S0", Tags: tags}})
+		if got := n.told("web", "S0")["L01"]; got != want {
+			t.Errorf("after change %d: told %d, want %d", i, got, want)
+		}
+	}
+	close(stop)
+	asking.Wait()
+}
+
+// BenchmarkTold measures what a channel may have of five SKUs at 50 locations, without HTTP.
+func BenchmarkTold(b *testing.B) {
+	for name, text := range map[string]string{
+		"none":   "",
+		"policy": "kind: availability\nname: main\navailability: {rules: [{name: dear, when: 'sku.price > 10000 && location.type == \"store\"', safety: 2}, {name: rest, buffer: 1, percent: 5}]}\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			n := open(b, stores["sqlite"](b)(), newClock())
+			n.retailer(50, 200, 40)
+			if text != "" {
+				n.publish(policy.KindAvailability, "main", text)
+			}
+			var memory inventory.AvailabilityBuffer
+			var answers []inventory.Availability
+			locations := n.Book().AppendLocations(nil)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				q := inventory.Inquiry{Locations: locations}
+				if w := n.Withholding("web", n.Now()); w != nil {
+					q.Withheld = w.Of
+				}
+				memory.Reset()
+				answers = answers[:0]
+				for k := range 5 {
+					q.SKU = benchSKUs[(i*5+k)%len(benchSKUs)]
+					answers = n.Book().AppendAvailability(answers, &memory, q)
+				}
+			}
+		})
+	}
+}
+
+var benchSKUs = func() (ids []string) {
+	for i := range 200 {
+		ids = append(ids, fmt.Sprint("S", i))
+	}
+	return ids
+}()

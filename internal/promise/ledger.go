@@ -3,6 +3,7 @@ package promise
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -79,6 +80,7 @@ type Ledger struct {
 	waiting []*promised // heap by the instant at which each will be at risk
 	risky   map[*promised]struct{}
 	tallies map[tallyKey]*Tally
+	working map[string]int64 // by location, entries that have not left it
 }
 
 type tallyKey struct{ channel, location string }
@@ -100,7 +102,7 @@ type promised struct {
 func NewLedger(threshold float64, minObservations int64, learned *Delays, stages *Stages) *Ledger {
 	l := &Ledger{
 		threshold: threshold, least: minObservations,
-		entries: make(map[string]*promised), risky: make(map[*promised]struct{}), tallies: make(map[tallyKey]*Tally),
+		entries: make(map[string]*promised), risky: make(map[*promised]struct{}), tallies: make(map[tallyKey]*Tally), working: make(map[string]int64),
 	}
 	l.know(learned, stages)
 	return l
@@ -156,13 +158,28 @@ func (l *Ledger) Upsert(e Entry) error {
 	} else {
 		l.detach(p)
 		l.tally(&p.Entry).Open--
+		l.count(&p.Entry, -1)
 	}
 	p.Entry = e
+	l.count(&p.Entry, +1)
 	p.riskAt = l.riskAt(&p.Entry)
 	l.push(p)
 	l.tally(&p.Entry).Open++
 	return nil
 }
+
+// count counts an entry that has not left its location.
+func (l *Ledger) count(e *Entry, n int64) {
+	if e.Stage >= StageShipped {
+		return
+	}
+	if l.working[e.Location] += n; l.working[e.Location] == 0 {
+		delete(l.working, e.Location)
+	}
+}
+
+// Working is how many promised fulfillments each location has not finished. The caller may keep it.
+func (l *Ledger) Working() map[string]int64 { return maps.Clone(l.working) }
 
 // Remove forgets a promise that nobody waits for any more: cancelled, or
 // moved to another location. An unknown one is nothing.
@@ -170,6 +187,7 @@ func (l *Ledger) Remove(id string) {
 	if p := l.entries[id]; p != nil {
 		l.detach(p)
 		l.tally(&p.Entry).Open--
+		l.count(&p.Entry, -1)
 		delete(l.entries, id)
 	}
 }
