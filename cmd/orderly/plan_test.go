@@ -48,7 +48,7 @@ func TestPlanNamesBadLinesAndPlansTheOthers(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(out), "\n"); len(lines) != 2 || !strings.Contains(lines[0], `"one"`) || !strings.Contains(lines[1], `"three"`) {
 		t.Errorf("plans: %s", out)
 	}
-	for _, want := range []string{"line 3: is not JSON", "line 4: lines[0].quantity: is 0", "line 6: id: must be string"} {
+	for _, want := range []string{"line 3: is not JSON", "line 4: lines[0].quantity: is 0", "line 6: id: must be a string"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in\n%s", want, log)
 		}
