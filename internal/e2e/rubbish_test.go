@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -142,6 +143,8 @@ func TestRubbish(t *testing.T) {
 			}
 			var news struct{ Events []json.RawMessage }
 			c.do(t.Context(), "GET", "/v1/events?cursor="+page.Next, nil).into(t, 200, &news)
+			// What the node learns by itself of the order before is no effect of a request.
+			news.Events = slices.DeleteFunc(news.Events, func(e json.RawMessage) bool { return strings.Contains(string(e), `"type":"learned.updated"`) })
 			if len(news.Events) > 0 {
 				t.Fatalf("%s %.80s, %s: %s, and it happened: %s", method, path, what, a, news.Events)
 			}
