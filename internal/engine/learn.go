@@ -21,6 +21,10 @@ const (
 	// long log that nothing was learned from yet is read bit by bit.
 	learnPage    = 500
 	maxLearnRows = 5000
+	// busyLearnRows is how many while the node has more than busyCommands a second to do: orders come
+	// first, and what is left is learned when it is quieter.
+	busyLearnRows = 500
+	busyCommands  = 500
 	// standbySnapshots is for how many snapshot intervals a node leaves learning to the
 	// one that persisted last.
 	standbySnapshots = 4
@@ -64,6 +68,8 @@ type learning struct {
 	studies []*study
 	began   time.Time // the first snapshot comes an interval later
 	standby time.Time // until then another node does it
+	// commands is how many the node had decided at the last look.
+	commands int64
 
 	heard struct { // newest records seen, by id, that were not taken up yet
 		sync.Mutex
@@ -100,7 +106,7 @@ func (l *learning) run(ctx context.Context) {
 	if l.e.Now().Before(l.standby) {
 		return
 	}
-	if _, err := l.read(ctx, maxLearnRows); err != nil {
+	if _, err := l.read(ctx, l.rows()); err != nil {
 		l.warn(ctx, "could not learn from the log", err)
 		return
 	}
@@ -116,6 +122,17 @@ func (l *learning) run(ctx context.Context) {
 			l.warn(ctx, "could not persist what was learned", err)
 		}
 	}
+}
+
+// rows is how many log rows of a bucket this look may read.
+func (l *learning) rows() int {
+	done := l.e.Stats.Commands.Load()
+	since := done - l.commands
+	l.commands = done
+	if since > int64(busyCommands*l.e.opt.LearnInterval.Seconds()) {
+		return busyLearnRows
+	}
+	return maxLearnRows
 }
 
 func (l *learning) warn(ctx context.Context, text string, err error) {
