@@ -1,7 +1,5 @@
 package exact
 
-import "sync"
-
 // DefaultWork and MaxWork bound a whole search: combinations of a shipment and a rest
 // that are looked at, about 3 ns each.
 const (
@@ -22,15 +20,6 @@ type Solver struct {
 	search search
 	dual   dual
 	draft  draft
-}
-
-var solvers = sync.Pool{New: func() any { return new(Solver) }}
-
-// Solve solves a problem with a Solver of a pool.
-func Solve(p *Problem) Result {
-	s := solvers.Get().(*Solver)
-	defer solvers.Put(s)
-	return s.Solve(p)
 }
 
 // Methods of a Result.

@@ -89,7 +89,7 @@ func TestLargeProblemsAreBounded(t *testing.T) {
 			if r.Method == exact.MethodExact {
 				t.Errorf("%v: searched whole", size)
 			}
-			if again := exact.Solve(p); !reflect.DeepEqual(r, again) {
+			if again := new(exact.Solver).Solve(p); !reflect.DeepEqual(r, again) {
 				t.Errorf("%v: another solver has another plan", size)
 			}
 			nothing := int64(0)
@@ -138,7 +138,7 @@ func TestBrokenContractsPanic(t *testing.T) {
 					t.Errorf("%s: %s", name, said)
 				}
 			}()
-			exact.Solve(p)
+			new(exact.Solver).Solve(p)
 		}()
 	}
 }
@@ -156,7 +156,7 @@ func TestAmountsAtTheirBounds(t *testing.T) {
 			l.Unit, l.Available = append(l.Unit, sign*exact.MaxLineAmount), append(l.Available, 1)
 		}
 		p.Locations = append(p.Locations, l)
-		r := exact.Solve(p)
+		r := new(exact.Solver).Solve(p)
 		consistent(t, p, &r)
 		if want := min(exact.MaxLines*exact.MaxLineAmount, sign*(exact.MaxLines*exact.MaxLineAmount+exact.MaxCharge)); r.Cost != want {
 			t.Errorf("cost %d, want %d", r.Cost, want)
