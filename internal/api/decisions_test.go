@@ -3,35 +3,19 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
-	"github.com/orderly-oms/orderly/internal/engine"
-	"github.com/orderly-oms/orderly/internal/store/sqlite"
 )
 
 // deciding is a server with a warehouse far away that has everything and a store nearby that has little.
 func deciding(t *testing.T) (s *script, publish func(kind, text string)) {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	log := slog.New(slog.DiscardHandler)
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: log, Clock: func() time.Time { return at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	t.Cleanup(func() {
-		e.Close()
-		db.Close()
-	})
-	s = &script{t: t, handler: api.New(e, api.Options{Open: true, Log: log}).Handler()}
+	_, handler := serve(t, func() time.Time { return at })
+	s = &script{t: t, handler: handler}
 	place := func(typ, latitude, capabilities string) string {
 		return `{"type":"` + typ + `","time_zone":"UTC","capabilities":[` + capabilities + `],"address":{"country":"DE","latitude":` + latitude + `,"longitude":10}}`
 	}

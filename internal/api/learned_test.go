@@ -3,7 +3,6 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,26 +11,13 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/engine"
-	"github.com/orderly-oms/orderly/internal/store/sqlite"
 )
 
 // TestLearnedRoutes runs an order through a location that then fails another, and asks what was learned.
 func TestLearnedRoutes(t *testing.T) {
 	t.Parallel()
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	log := slog.New(slog.DiscardHandler)
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: log, Clock: func() time.Time { return at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	defer e.Close()
-	handler := api.New(e, api.Options{Open: true, Log: log}).Handler()
+	e, handler := serve(t, func() time.Time { return at })
 	call := func(method, path, body string, status int) []byte {
 		t.Helper()
 		w := httptest.NewRecorder()

@@ -4,16 +4,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
-	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/policy"
-	"github.com/orderly-oms/orderly/internal/store/sqlite"
 )
 
 var updatePolicies = flag.Bool("update-policies", false, "write the golden file of the policy routes")
@@ -28,20 +25,9 @@ examples:
 `
 
 func TestPolicyRoutes(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	log := slog.New(slog.DiscardHandler)
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: log, Clock: func() time.Time { return at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	defer e.Close()
-	s := &script{t: t, handler: api.New(e, api.Options{Open: true, Log: log}).Handler()}
+	_, handler := serve(t, func() time.Time { return at })
+	s := &script{t: t, handler: handler}
 	document := func(to, expected, reason string) string {
 		body, err := json.Marshal(api.PolicyDocument{Text: fmt.Sprintf(returnsDocument, to, expected), Reason: reason})
 		if err != nil {
@@ -79,18 +65,7 @@ func TestPolicyRoutes(t *testing.T) {
 }
 
 func TestPolicyAsYAML(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	defer e.Close()
-	handler := api.New(e, api.Options{Open: true, Log: slog.New(slog.DiscardHandler)}).Handler()
+	e, handler := serve(t, nil)
 	put := func(media, body string) int {
 		r := httptest.NewRequest("PUT", "/v1/policies/returns/main?reason=why", strings.NewReader(body))
 		r.Header.Set("Content-Type", media)

@@ -1,34 +1,18 @@
 package api_test
 
 import (
-	"log/slog"
 	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/orderly-oms/orderly/internal/api"
-	"github.com/orderly-oms/orderly/internal/engine"
-	"github.com/orderly-oms/orderly/internal/store/sqlite"
 )
 
 // TestPromiseRoutes asks for promises, holds one, orders it, and lets it come close to its end.
 func TestPromiseRoutes(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	var now atomic.Int64
 	now.Store(time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC).UnixNano())
-	log := slog.New(slog.DiscardHandler)
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: log, Clock: func() time.Time { return time.Unix(0, now.Load()) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	defer e.Close()
-	s := &script{t: t, handler: api.New(e, api.Options{Open: true, Log: log}).Handler()}
+	e, handler := serve(t, func() time.Time { return time.Unix(0, now.Load()) })
+	s := &script{t: t, handler: handler}
 	store := func(latitude string) string {
 		return `{"type":"store","time_zone":"Europe/Berlin","capabilities":["ship","pickup"],"processing_minutes":60,"address":{"country":"DE","latitude":` + latitude + `,"longitude":10}}`
 	}

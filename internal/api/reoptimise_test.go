@@ -2,13 +2,10 @@ package api_test
 
 import (
 	"encoding/json"
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
-	"github.com/orderly-oms/orderly/internal/engine"
-	"github.com/orderly-oms/orderly/internal/store/sqlite"
 )
 
 const nearestByCost = `kind: sourcing
@@ -27,20 +24,9 @@ examples:
 
 // TestReoptimiseRoute brings stock near the customer of an order that is to come from far, and decides again.
 func TestReoptimiseRoute(t *testing.T) {
-	db, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	log := slog.New(slog.DiscardHandler)
-	e, err := engine.Open(t.Context(), db, engine.Options{Log: log, Clock: func() time.Time { return at }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Run()
-	defer e.Close()
-	s := &script{t: t, handler: api.New(e, api.Options{Open: true, Log: log}).Handler()}
+	_, handler := serve(t, func() time.Time { return at })
+	s := &script{t: t, handler: handler}
 	text, err := json.Marshal(api.PolicyDocument{Text: nearestByCost})
 	if err != nil {
 		t.Fatal(err)
