@@ -105,7 +105,7 @@ func (j *joint) send(s *soft) (*request, error) {
 	if s.prepared != nil {
 		sources = s.prepared.sources
 	} else {
-		sources = e.sources(s.o)
+		sources = e.sources(s.o, e.Now())
 	}
 	c := &Command{Stream: s.key, Actor: j.actor, Decide: func(tx *Tx) (*Reply, error) { return j.decide(tx, s, sources) }}
 	if !e.enter() {
@@ -167,7 +167,7 @@ func (j *joint) decide(tx *Tx, s *soft, sources *sources) (*Reply, error) {
 		return nil, err
 	}
 	if sources.directory != e.Directory() {
-		sources = e.sources(o)
+		sources = e.sources(o, tx.Now)
 	}
 	var stay *judged
 	if !must {

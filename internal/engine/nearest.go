@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -8,9 +10,9 @@ import (
 
 // nearest plans wants by the plain rule and books the result into shares and taken. It
 // serves baskets, which have no destination yet: a policy would have nothing to go by.
-func (e *Engine) nearest(book *inventory.Book, s *sources, channel string, group []*want, taken map[inventory.PositionKey]int64, shares map[string]*share) {
+func (e *Engine) nearest(book *inventory.Book, s *sources, channel string, group []*want, taken map[inventory.PositionKey]int64, shares map[string]*share, now time.Time) {
 	problem := sourcing.Problem{Quantity: make([]int64, len(group)), Candidates: make([]sourcing.Candidate, len(s.locations))}
-	f := &sourcing.Facts{Order: policy.Order{Channel: channel}, Now: e.Now()}
+	f := &sourcing.Facts{Order: policy.Order{Channel: channel}, Now: now}
 	for i, w := range group {
 		problem.Quantity[i] = w.left
 		f.Lines = append(f.Lines, sourcing.Line{SKU: e.skuFacts(w.sku, len(w.parts) > 0)})

@@ -314,7 +314,7 @@ func (e *Engine) placeAgain(tx *Tx, o *order.Order, wanted func(*order.Order) bo
 	if !wanted(o) {
 		return o, nil
 	}
-	s := e.sources(o)
+	s := e.sources(o, tx.Now)
 	placed, err := e.place(tx, s, o, nil)
 	if err != nil || len(placed.events) == 0 {
 		return o, err
@@ -380,7 +380,7 @@ func (e *Engine) prepare(n *order.New) (*sources, error) {
 	}
 	s := e.sources(&order.Order{
 		Channel: n.Channel, Method: n.Method, Service: n.Service, PickupLocation: n.PickupLocation, ShipTo: n.ShipTo,
-	})
+	}, e.Now())
 	s.reject = n.Shortage == "reject"
 	return s, nil
 }

@@ -164,7 +164,7 @@ func (p *planner) prepare(s *soft, w *withdrawn) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &prepared{after, p.e.sources(after)}, nil
+	return &prepared{after, p.e.sources(after, p.now)}, nil
 }
 
 // replan decides what is left of an order without what may move, as a view has stock.

@@ -194,7 +194,7 @@ func (of *offering) requests() []promise.Request {
 		if of.wants(promise.Pickup) {
 			out = append(out, promise.Request{Kind: promise.Pickup, Location: store})
 		}
-		if of.wants(promise.ShipToStore) && of.e.transfers() {
+		if of.wants(promise.ShipToStore) && of.e.transfers(of.now) {
 			for _, s := range services {
 				out = append(out, promise.Request{Kind: promise.ShipToStore, Location: store, Service: s})
 			}
@@ -266,7 +266,7 @@ func (of *offering) sources(o *order.Order) *sources {
 	key := sourcesKey{o.Method, o.Service, o.PickupLocation}
 	s := of.known[key]
 	if s == nil {
-		s = of.e.sources(o)
+		s = of.e.sources(o, of.now)
 		of.known[key] = s
 	}
 	return s

@@ -64,13 +64,13 @@ func (e *Engine) prepareReservation(n *inventory.NewReservation) (*sources, erro
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	ship := &order.Order{Channel: n.Channel, Method: order.Ship}
+	ship, now := &order.Order{Channel: n.Channel, Method: order.Ship}, e.Now()
 	if n.Location == "" {
-		return e.sources(ship), nil
+		return e.sources(ship, now), nil
 	}
-	s := e.sources(&order.Order{Channel: n.Channel, Method: order.Pickup, PickupLocation: n.Location}).only(n.Location)
+	s := e.sources(&order.Order{Channel: n.Channel, Method: order.Pickup, PickupLocation: n.Location}, now).only(n.Location)
 	if len(s.locations) == 0 {
-		s = e.sources(ship).only(n.Location)
+		s = e.sources(ship, now).only(n.Location)
 	}
 	return s, nil
 }
@@ -87,7 +87,7 @@ func (e *Engine) hold(tx *Tx, s *sources, n *inventory.NewReservation, r *invent
 	}
 	shares, taken := map[string]*share{}, map[inventory.PositionKey]int64{}
 	for _, group := range independent(wants(demands)) {
-		e.nearest(tx.Book(), s, n.Channel, group, taken, shares)
+		e.nearest(tx.Book(), s, n.Channel, group, taken, shares, tx.Now)
 	}
 	for i := range demands {
 		if left := demands[i].left; left > 0 && !n.Partial {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -107,9 +108,9 @@ func (e *Engine) unsplit(c *policy.Compiled) *policy.Compiled {
 	return &u
 }
 
-// transfers reports whether any sourcing policy in force lets locations ship to pickup locations.
-func (e *Engine) transfers() bool {
-	for _, p := range e.Policies().InForce(policy.KindSourcing, e.Now()) {
+// transfers reports whether any sourcing policy in force at a moment lets locations ship to pickup locations.
+func (e *Engine) transfers(now time.Time) bool {
+	for _, p := range e.Policies().InForce(policy.KindSourcing, now) {
 		for i := range p.Compiled.Sourcing.Groups {
 			if p.Compiled.Sourcing.Groups[i].Transfers {
 				return true

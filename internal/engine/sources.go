@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -32,7 +33,7 @@ type sources struct {
 }
 
 // sources finds the locations a channel's order may be fulfilled from.
-func (e *Engine) sources(o *order.Order) *sources {
+func (e *Engine) sources(o *order.Order, now time.Time) *sources {
 	d := e.Directory()
 	s := &sources{directory: d}
 	ch, ok := d.Channel(o.Channel)
@@ -52,7 +53,7 @@ func (e *Engine) sources(o *order.Order) *sources {
 		}
 	}
 	target, _ := d.Location(o.PickupLocation)
-	if target != nil && target.IsActive() && e.transfers() {
+	if target != nil && target.IsActive() && e.transfers(now) {
 		s.locations = append(s.locations, d.Eligible(o.Channel, network.CanShip)...)
 		slices.SortFunc(s.locations, func(a, b *network.Location) int { return compare(a.ID, b.ID) })
 		s.locations = slices.CompactFunc(s.locations, func(a, b *network.Location) bool { return a.ID == b.ID })
