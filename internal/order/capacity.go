@@ -112,13 +112,14 @@ func (o *Order) checkCapacity(p *Placement) error {
 	return nil
 }
 
-// freed is what an event takes out of its fulfillment before it left the location.
+// freed is what an event takes out of its fulfillment.
 func freed(e *Event) []LineQuantity {
 	var lines []LineQuantity
 	for _, q := range e.Lines {
 		n := q.Quantity
 		switch e.Type {
-		case EventFulfillmentRejected, EventFulfillmentCancel, EventFulfillmentWithdraw:
+		case EventFulfillmentRejected, EventFulfillmentCancel, EventFulfillmentWithdraw, EventFulfillmentStopped,
+			EventFulfillmentUncollected, EventFulfillmentLost, EventFulfillmentUndeliverable:
 		case EventFulfillmentPicked:
 			n = q.Short
 		default:
@@ -132,8 +133,7 @@ func freed(e *Event) []LineQuantity {
 }
 
 // capacityMovements returns what an event means for the slots of the location. o is
-// the order after the whole command, in which at most one event takes units out of a
-// fulfillment: that is the one which gives the order's slot back when nothing stays.
+// the order after the event: the one that leaves nothing in a fulfillment gives the order's slot back.
 func capacityMovements(out []inventory.Movement, o *Order, e *Event) []inventory.Movement {
 	if e.Type == EventFulfillmentCreated {
 		for _, u := range e.Fulfillment.Capacity {

@@ -22,15 +22,18 @@ func refuse(code, pointer, format string, args ...any) error {
 
 // Codes of refusals.
 const (
-	CodeWrongState      = "wrong_state"
-	CodeUnknownLine     = "unknown_line"
-	CodeTooMany         = "too_many_units"
-	CodeNoFulfillment   = "fulfillment_not_found"
-	CodeNotCancellable  = "not_cancellable"
-	CodeNothingToDo     = "nothing_to_do"
-	CodeWrongMethod     = "wrong_method"
-	CodeTooManyFulfills = "too_many_fulfillments"
-	CodeNotAllowed      = "not_allowed"
+	CodeWrongState       = "wrong_state"
+	CodeUnknownLine      = "unknown_line"
+	CodeTooMany          = "too_many_units"
+	CodeNoFulfillment    = "fulfillment_not_found"
+	CodeNotCancellable   = "not_cancellable"
+	CodeNothingToDo      = "nothing_to_do"
+	CodeWrongMethod      = "wrong_method"
+	CodeTooManyFulfills  = "too_many_fulfillments"
+	CodeNotAllowed       = "not_allowed"
+	CodeUnknownHold      = "unknown_hold"
+	CodeUnknownException = "unknown_exception"
+	CodeOnHold           = "on_hold"
 )
 
 // Edge is a step a fulfillment can take by a command.
@@ -62,6 +65,8 @@ var Edges = []Edge{
 	{"cancel", FulfillmentOpen, FulfillmentCancelled}, {"cancel", FulfillmentAccepted, FulfillmentCancelled},
 	{"cancel", FulfillmentOpen, FulfillmentRejected}, {"cancel", FulfillmentAccepted, FulfillmentRejected}, // the others were rejected or short
 	{"cancel", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
+	{"hold", FulfillmentOpen, FulfillmentHeld}, {"release", FulfillmentHeld, FulfillmentOpen},
+	{"cancel", FulfillmentHeld, FulfillmentCancelled}, {"cancel", FulfillmentHeld, FulfillmentRejected},
 }
 
 func allowed(command string, from FulfillmentStatus) bool {

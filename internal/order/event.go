@@ -28,6 +28,31 @@ const (
 	EventFulfillmentDeliver  = "fulfillment.delivered"
 	EventFulfillmentCancel   = "fulfillment.cancelled"
 	EventFulfillmentWithdraw = "fulfillment.withdrawn"
+
+	EventFulfillmentHeld          = "fulfillment.held"
+	EventFulfillmentReleased      = "fulfillment.released"
+	EventFulfillmentStopRequested = "fulfillment.stop_requested"
+	EventFulfillmentStopRefused   = "fulfillment.stop_refused"
+	EventFulfillmentStopped       = "fulfillment.stopped"
+	EventFulfillmentUncollected   = "fulfillment.uncollected"
+	EventFulfillmentDelayed       = "fulfillment.delayed"
+	EventFulfillmentLost          = "fulfillment.lost"
+	EventFulfillmentUndeliverable = "fulfillment.undeliverable"
+	EventFulfillmentReminded      = "fulfillment.reminded"
+
+	EventHeld             = "order.held"
+	EventHoldReleased     = "order.hold_released"
+	EventPromiseChanged   = "order.promise_changed"
+	EventNoted            = "order.noted"
+	EventTouched          = "order.touched"
+	EventAttributeSet     = "order.attribute_set"
+	EventNotify           = "order.notification_requested"
+	EventExceptionOpened  = "exception.opened"
+	EventExceptionClaimed = "exception.claimed"
+	EventExceptionClosed  = "exception.closed"
+	EventFlowMoved        = "flow.moved"
+	EventFlowMissed       = "flow.missed"
+	EventFlowMigrated     = "flow.migrated"
 )
 
 // EventTypes lists every type, for documentation and subscriptions.
@@ -36,6 +61,11 @@ var EventTypes = []string{
 	EventFulfillmentCreated, EventFulfillmentAccepted, EventFulfillmentRejected, EventFulfillmentPicked,
 	EventFulfillmentPacked, EventFulfillmentShipped, EventFulfillmentReady, EventFulfillmentHandover,
 	EventFulfillmentDeliver, EventFulfillmentCancel, EventFulfillmentWithdraw,
+	EventFulfillmentHeld, EventFulfillmentReleased, EventFulfillmentStopRequested, EventFulfillmentStopRefused,
+	EventFulfillmentStopped, EventFulfillmentUncollected, EventFulfillmentDelayed, EventFulfillmentLost,
+	EventFulfillmentUndeliverable, EventFulfillmentReminded,
+	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
+	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -48,6 +78,16 @@ var EventTypes = []string{
 //   - order.sourced: Sourcing, why the fulfillments that follow it were created
 //   - order.waiting: Waiting, what units that no location has wait for
 //   - fulfillment.*: FulfillmentID; Lines and Parcels where units are concerned; Reason
+//   - fulfillment.stop_requested: Lines, Then, At, by when the location answers
+//   - fulfillment.stopped, fulfillment.uncollected: Lines that will not leave, or were not collected; Then
+//   - fulfillment.delayed: At, when it is now expected
+//   - order.held: Hold; order.hold_released: HoldID, By, Reason
+//   - order.promise_changed: Promise, what the customer must be told; Was, the one before; Reason
+//   - order.noted: Note; order.touched: Touch
+//   - order.attribute_set: Name, Value ("": removed)
+//   - order.notification_requested: Name, the template; FulfillmentID when it is about one
+//   - exception.opened: Exception; exception.claimed, exception.closed: ExceptionID, By, Reason
+//   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
 	Order         *Order         `json:"order,omitempty"`
@@ -63,6 +103,20 @@ type Event struct {
 	Decision *Decision          `json:"decision,omitempty"`
 	Sourcing *sourcing.Decision `json:"sourcing,omitempty"`
 	Waiting  *Waiting           `json:"waiting,omitempty"`
+
+	Then        string     `json:"then,omitempty"` // of a stop: see ThenCancel
+	By          string     `json:"by,omitempty"`
+	Hold        *Hold      `json:"hold,omitempty"`
+	HoldID      string     `json:"hold_id,omitempty"`
+	Promise     *Promise   `json:"promise,omitempty"`
+	Was         *Promise   `json:"was,omitempty"`
+	Note        *Note      `json:"note,omitempty"`
+	Touch       *Touch     `json:"touch,omitempty"`
+	Name        string     `json:"name,omitempty"`
+	Value       string     `json:"value,omitempty"`
+	Exception   *Exception `json:"exception,omitempty"`
+	ExceptionID string     `json:"exception_id,omitempty"`
+	Moves       []FlowMove `json:"moves,omitempty"`
 }
 
 // Decision says why a location got units, in short; order.sourced has all of it.
@@ -77,6 +131,12 @@ type Decision struct {
 // returns the next order; the order given is not changed. version and at are
 // those of the command.
 func Fold(o *Order, events []Event, version int64, at time.Time) (*Order, error) {
+	return FoldEach(o, events, version, at, nil)
+}
+
+// FoldEach is Fold that calls each, when it is not nil, after every event with the order as it
+// then is. each must not keep or change the order.
+func FoldEach(o *Order, events []Event, version int64, at time.Time, each func(*Order, *Event)) (*Order, error) {
 	var next *Order
 	if o != nil {
 		next = o.clone()
@@ -88,6 +148,9 @@ func Fold(o *Order, events []Event, version int64, at time.Time) (*Order, error)
 				return nil, fmt.Errorf("order: %s on an order that exists, or without its order", e.Type)
 			}
 			next = e.Order.clone()
+			if each != nil {
+				each(next, e)
+			}
 			continue
 		}
 		if next == nil {
@@ -95,6 +158,9 @@ func Fold(o *Order, events []Event, version int64, at time.Time) (*Order, error)
 		}
 		if err := next.apply(e, at); err != nil {
 			return nil, err
+		}
+		if each != nil {
+			each(next, e)
 		}
 	}
 	if next == nil {
@@ -142,6 +208,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		w := *e.Waiting
 		o.Waiting = &w
 		return nil
+	}
+	if known, err := o.applyLife(e, at); known {
+		return err
 	}
 	f := o.Fulfillment(e.FulfillmentID)
 	if f == nil {
@@ -197,12 +266,15 @@ func (o *Order) applyFulfillment(f *Fulfillment, e *Event, at time.Time) error {
 	case EventFulfillmentAccepted:
 		f.Status, f.AcceptedAt = FulfillmentAccepted, at
 	case EventFulfillmentRejected:
-		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Rejected += q })
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) { fl.Rejected += q.Quantity })
 		o.exclude(f.Location)
 	case EventFulfillmentCancel:
-		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Cancelled += q; l.Cancelled += q })
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) {
+			fl.Cancelled += q.Quantity
+			l.Cancelled += q.Quantity
+		})
 	case EventFulfillmentWithdraw:
-		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q int64) { fl.Withdrawn += q })
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) { fl.Withdrawn += q.Quantity })
 		o.Moves++
 	case EventFulfillmentPicked:
 		for _, q := range e.Lines {
@@ -233,18 +305,18 @@ func (o *Order) applyFulfillment(f *Fulfillment, e *Event, at time.Time) error {
 	case EventFulfillmentDeliver:
 		f.Status, f.DeliveredAt = FulfillmentDelivered, at
 	default:
-		return fmt.Errorf("order: unknown event %q", e.Type)
+		return o.applyChange(f, e, at)
 	}
 	return nil
 }
 
 // applyGone takes units out of a fulfillment before they left the location.
-func (o *Order) applyGone(f *Fulfillment, e *Event, count func(*FulfillmentLine, *Line, int64)) {
+func (o *Order) applyGone(f *Fulfillment, e *Event, count func(*FulfillmentLine, *Line, LineQuantity)) {
 	for _, q := range e.Lines {
 		fl, l := f.line(q.Line), o.Line(q.Line)
 		fl.Quantity -= q.Quantity
 		l.Allocated -= q.Quantity
-		count(fl, l, q.Quantity)
+		count(fl, l, q)
 	}
 	f.Reason = e.Reason
 	f.Status = f.settled(f.Status)
@@ -321,7 +393,7 @@ func (o *Order) check() error {
 }
 
 // Movements returns the movements of stock and of capacity that an event means. o is
-// the order after the event's command.
+// the order after the event (see FoldEach).
 func Movements(o *Order, e *Event) []inventory.Movement {
 	var out []inventory.Movement
 	move := func(location string, q LineQuantity, n int64, from, to inventory.Account) {
@@ -363,6 +435,17 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 			move(f.Location, q, q.Short, inventory.Allocated, inventory.Adjustment)
 		case EventFulfillmentShipped, EventFulfillmentHandover:
 			move(f.Location, q, q.Quantity, inventory.Picked, inventory.Shipped)
+		case EventFulfillmentStopped:
+			move(f.Location, q, q.Quantity-q.Picked, inventory.Allocated, inventory.Free)
+			move(f.Location, q, q.Picked, inventory.Picked, inventory.Free)
+		case EventFulfillmentUncollected:
+			if f.Via != "" {
+				move(f.Via, q, q.Quantity, inventory.Shipped, inventory.Free)
+			} else {
+				move(f.Location, q, q.Quantity, inventory.Picked, inventory.Free)
+			}
+		case EventFulfillmentUndeliverable:
+			move(f.Location, q, q.Quantity, inventory.Shipped, inventory.Free)
 		}
 	}
 	return capacityMovements(out, o, e)

@@ -12,6 +12,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -185,6 +186,18 @@ type Order struct {
 	RetryAt time.Time `json:"retry_at,omitzero"`
 	// Waiting says what units that no location has wait for; nil: for stock, or nothing waits.
 	Waiting *Waiting `json:"waiting,omitempty"`
+	// Holds are those that nobody has released yet, oldest first; HoldCount numbers all there were.
+	Holds     []Hold `json:"holds,omitempty"`
+	HoldCount int    `json:"hold_count,omitempty"`
+	// Flow is where the order is in its lifecycle.
+	Flow *FlowState `json:"flow,omitempty"`
+	// Exceptions are the open ones, oldest first; ExceptionCount numbers all there were.
+	Exceptions     []Exception `json:"exceptions,omitempty"`
+	ExceptionCount int         `json:"exception_count,omitempty"`
+	Notes          []Note      `json:"notes,omitempty"`
+	// Touches counts what people did about the order, TouchSeconds how long it took them.
+	Touches      int   `json:"touches,omitempty"`
+	TouchSeconds int64 `json:"touch_seconds,omitempty"`
 	// Fingerprint identifies the capture request, to tell a repeat from a reuse of the external id.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
@@ -194,6 +207,7 @@ type FulfillmentStatus string
 
 // The states of a fulfillment. Edges: see Edges.
 const (
+	FulfillmentHeld       FulfillmentStatus = "held"     // its stock is allocated; the location is not to work on it
 	FulfillmentOpen       FulfillmentStatus = "open"     // sent to the location, not answered
 	FulfillmentAccepted   FulfillmentStatus = "accepted" // the location will do it
 	FulfillmentPicked     FulfillmentStatus = "picked"
@@ -204,6 +218,7 @@ const (
 	FulfillmentDelivered  FulfillmentStatus = "delivered"
 	FulfillmentRejected   FulfillmentStatus = "rejected"  // the location kept nothing of it
 	FulfillmentCancelled  FulfillmentStatus = "cancelled" // everything in it was cancelled
+	FulfillmentLost       FulfillmentStatus = "lost"      // everything in it was lost, or came back undelivered
 )
 
 // FulfillmentLine counts the units of an order line in a fulfillment:
@@ -218,7 +233,8 @@ type FulfillmentLine struct {
 	Rejected  int64  `json:"rejected,omitempty"`
 	Short     int64  `json:"short,omitempty"`
 	Cancelled int64  `json:"cancelled,omitempty"`
-	Withdrawn int64  `json:"withdrawn,omitempty"` // decided again, before the location had accepted
+	Withdrawn int64  `json:"withdrawn,omitempty"` // decided again, before it left
+	Lost      int64  `json:"lost,omitempty"`      // left, and never reached the customer
 }
 
 // Parcel is one box with its label.
@@ -255,6 +271,12 @@ type Fulfillment struct {
 	ShippedAt   time.Time     `json:"shipped_at,omitzero"`
 	DeliveredAt time.Time     `json:"delivered_at,omitzero"`
 	Reason      string        `json:"reason,omitempty"` // of the last rejection, short pick or cancellation
+	// ExpectedAt is when the carrier expects to deliver it, when that is not the promise.
+	ExpectedAt time.Time `json:"expected_at,omitzero"`
+	// Stop is what the location was asked to stop and has not answered.
+	Stop *StopRequest `json:"stop,omitempty"`
+	// Flow is where the fulfillment is in its lifecycle.
+	Flow *FlowState `json:"flow,omitempty"`
 }
 
 // LineQuantity is a number of units of an order line.
@@ -263,6 +285,8 @@ type LineQuantity struct {
 	Quantity int64  `json:"quantity"`
 	// Short, in a pick, are units the location could not find.
 	Short int64 `json:"short,omitempty"`
+	// Picked, of units that were stopped, are those that had been picked. Not for requests.
+	Picked int64 `json:"picked,omitempty"`
 }
 
 // Fulfillment returns the fulfillment with the id, or nil.
@@ -307,6 +331,8 @@ func (o *Order) clone() *Order {
 		f.Lines = append([]FulfillmentLine(nil), f.Lines...)
 	}
 	c.Excluded = append([]string(nil), o.Excluded...)
+	c.Holds = slices.Clone(o.Holds)
+	c.Exceptions = slices.Clone(o.Exceptions)
 	return &c
 }
 
@@ -353,18 +379,10 @@ func (o *Order) derive() {
 func (o *Order) delivered() bool {
 	for i := range o.Fulfillments {
 		switch o.Fulfillments[i].Status {
-		case FulfillmentDelivered, FulfillmentHandedOver, FulfillmentRejected, FulfillmentCancelled:
+		case FulfillmentDelivered, FulfillmentHandedOver, FulfillmentRejected, FulfillmentCancelled, FulfillmentLost:
 		default:
 			return false
 		}
 	}
 	return true
-}
-
-// NextWake is when the order wants to be looked at without being asked; zero: never.
-func (o *Order) NextWake() time.Time {
-	if o.Waiting != nil && !o.Waiting.CancelAt.IsZero() && (o.RetryAt.IsZero() || o.Waiting.CancelAt.Before(o.RetryAt)) {
-		return o.Waiting.CancelAt
-	}
-	return o.RetryAt
 }

@@ -80,7 +80,7 @@ func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
 func (o *Order) created(p *Placement, number int, at time.Time) Event {
 	f := &Fulfillment{
 		ID: fmt.Sprintf("%s-%d", o.ID, number), Location: p.Location, Method: o.Method, Service: p.Service, Via: p.Via, Zone: p.Zone,
-		Status: FulfillmentOpen, Promise: p.Promise, Cost: p.Cost, Capacity: p.Capacity, CreatedAt: at,
+		Status: o.first(), Promise: p.Promise, Cost: p.Cost, Capacity: p.Capacity, CreatedAt: at,
 	}
 	if p.Via != "" {
 		f.Method = Ship // to the pickup location

@@ -7,7 +7,7 @@ func (o *Order) Withdraw(movable func(*Fulfillment) bool, reason string) []Event
 	var events []Event
 	for i := range o.Fulfillments {
 		f := &o.Fulfillments[i]
-		if f.Status != FulfillmentOpen || !movable(f) {
+		if f.Status != FulfillmentOpen && f.Status != FulfillmentHeld || !movable(f) {
 			continue
 		}
 		e := Event{Type: EventFulfillmentWithdraw, FulfillmentID: f.ID, Reason: reason}

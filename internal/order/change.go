@@ -1,0 +1,106 @@
+package order
+
+import (
+	"fmt"
+	"time"
+)
+
+// What becomes of units that are stopped.
+const (
+	ThenCancel   = "cancel"   // they are cancelled
+	ThenRedecide = "redecide" // another location is looked for
+)
+
+// DefaultStopAnswer is how long a location has to answer a stop request.
+const DefaultStopAnswer = 4 * time.Hour
+
+// StopRequest asks a location to stop units it has accepted or picked.
+type StopRequest struct {
+	Lines    []LineQuantity `json:"lines"`
+	Reason   string         `json:"reason,omitempty"`
+	Then     string         `json:"then"`
+	AskedAt  time.Time      `json:"asked_at"`
+	AnswerBy time.Time      `json:"answer_by"`
+}
+
+// applyChange applies what happens to a fulfillment beside the straight way.
+func (o *Order) applyChange(f *Fulfillment, e *Event, at time.Time) error {
+	switch e.Type {
+	case EventFulfillmentHeld:
+		f.Status = FulfillmentHeld
+	case EventFulfillmentReleased:
+		f.Status = FulfillmentOpen
+	case EventFulfillmentStopRequested:
+		f.Stop = &StopRequest{Lines: e.Lines, Reason: e.Reason, Then: e.Then, AskedAt: at, AnswerBy: e.At}
+	case EventFulfillmentStopRefused:
+		f.Stop = nil
+	case EventFulfillmentStopped:
+		f.Stop = nil
+		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) {
+			fl.Picked -= q.Picked
+			fl.Packed = min(fl.Packed, fl.Picked)
+			if e.Then == ThenCancel {
+				fl.Cancelled += q.Quantity
+				l.Cancelled += q.Quantity
+			} else {
+				fl.Withdrawn += q.Quantity
+			}
+		})
+		o.Moves += boolCount(e.Then == ThenRedecide)
+	case EventFulfillmentUncollected:
+		o.applyUncollected(f, e)
+	case EventFulfillmentDelayed:
+		f.ExpectedAt = e.At
+	case EventFulfillmentLost, EventFulfillmentUndeliverable:
+		o.applyLost(f, e)
+	case EventFulfillmentReminded:
+	default:
+		return fmt.Errorf("order: unknown event %q", e.Type)
+	}
+	return nil
+}
+
+func boolCount(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// applyUncollected takes back what waited for the customer; shipped to the pickup location, it
+// had left its own.
+func (o *Order) applyUncollected(f *Fulfillment, e *Event) {
+	for _, q := range e.Lines {
+		fl, l := f.line(q.Line), o.Line(q.Line)
+		if f.Via != "" {
+			fl.Shipped -= q.Quantity
+			l.Fulfilled -= q.Quantity
+		} else {
+			l.Allocated -= q.Quantity
+		}
+		fl.Quantity -= q.Quantity
+		fl.Picked -= q.Quantity
+		fl.Packed -= q.Quantity
+		fl.Cancelled += q.Quantity
+		l.Cancelled += q.Quantity
+	}
+	f.Reason = e.Reason
+	f.Status = f.settled(f.Status)
+}
+
+// applyLost takes units back that left and did not reach the customer: nobody has them any more.
+func (o *Order) applyLost(f *Fulfillment, e *Event) {
+	for _, q := range e.Lines {
+		fl, l := f.line(q.Line), o.Line(q.Line)
+		fl.Quantity -= q.Quantity
+		fl.Picked -= q.Quantity
+		fl.Packed -= q.Quantity
+		fl.Shipped -= q.Quantity
+		fl.Lost += q.Quantity
+		l.Fulfilled -= q.Quantity
+	}
+	f.Reason = e.Reason
+	if len(f.here()) == 0 {
+		f.Status = FulfillmentLost
+	}
+}
