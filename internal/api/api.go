@@ -133,6 +133,7 @@ type Call struct {
 	W         http.ResponseWriter
 	R         *http.Request
 	Principal *Principal
+	Operation string // the route's id
 	scratch   *scratch
 }
 
@@ -179,7 +180,7 @@ func (s *Server) serve(rt *Route, w *statusRecorder, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	c := &Call{W: w, R: r, Principal: p, scratch: s.buffers.Get().(*scratch)}
+	c := &Call{W: w, R: r, Principal: p, Operation: rt.ID, scratch: s.buffers.Get().(*scratch)}
 	defer func() {
 		if cap(c.scratch.body) <= maxPooledBytes && cap(c.scratch.out) <= maxPooledBytes {
 			s.buffers.Put(c.scratch)

@@ -203,7 +203,37 @@ func (c *Call) meta() (engine.Meta, error) {
 		sum.Write(c.scratch.body)
 		m.Key = &engine.IdempotencyKey{Key: c.Principal.ID + " " + key, Hash: sum.Sum(nil)[:16]}
 	}
-	return m, nil
+	var err error
+	m.Manual, err = c.manual()
+	return m, err
+}
+
+// Headers with which a tool that people work with says who did something, how long it took, and why.
+const (
+	headerOperator = "Orderly-Operator"
+	headerSeconds  = "Orderly-Seconds"
+	headerCause    = "Orderly-Cause"
+	maxSeconds     = 24 * 3600
+)
+
+// manual is the person behind the request; nil: it was a system.
+func (c *Call) manual() (*engine.Manual, error) {
+	h := c.R.Header
+	m := &engine.Manual{Operator: h.Get(headerOperator), Cause: h.Get(headerCause), Action: c.Operation}
+	if m.Operator == "" {
+		return nil, nil
+	}
+	var bad problem.Invalid
+	bad.Text(headerOperator, m.Operator, 200)
+	bad.Text(headerCause, m.Cause, 200)
+	if v := h.Get(headerSeconds); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 1 || n > maxSeconds {
+			bad.Add(headerSeconds, problem.OutOfRange, "must be between 1 and %d", maxSeconds)
+		}
+		m.Seconds = n
+	}
+	return m, bad.Err()
 }
 
 // query returns a query parameter.

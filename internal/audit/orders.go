@@ -31,7 +31,10 @@ func (f *orderFolder) row(c *store.Commit) {
 		return
 	}
 	f.partition.LookedAt++
-	next, err := order.Fold(f.now, list, c.Version, c.Time)
+	var meant []inventory.Movement
+	next, err := order.FoldEach(f.now, list, c.Version, c.Time, func(o *order.Order, e *order.Event) {
+		meant = append(meant, order.Movements(o, e)...)
+	})
 	if err == nil {
 		f.again, err = order.Fold(f.again, list, c.Version, c.Time)
 	}
@@ -42,10 +45,6 @@ func (f *orderFolder) row(c *store.Commit) {
 	}
 	f.checkSteps(c, next, list)
 	f.checkOrder(next)
-	var meant []inventory.Movement
-	for i := range list {
-		meant = append(meant, order.Movements(next, &list[i])...)
-	}
 	f.checkMoves(c, meant)
 	f.now = next
 }
@@ -70,7 +69,7 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 			e.Type == order.EventBackordered || e.Type == order.EventCancelled) {
 			f.edges.add("order %s was %s and has %s after it, at version %d", f.key.ID, f.now.Status, e.Type, c.Version)
 		}
-		if e.Type == order.EventFulfillmentCreated && e.Fulfillment.Status != order.FulfillmentOpen {
+		if e.Type == order.EventFulfillmentCreated && e.Fulfillment.Status != order.FulfillmentOpen && e.Fulfillment.Status != order.FulfillmentHeld {
 			f.edges.add("fulfillment %s begins as %s, at version %d", e.Fulfillment.ID, e.Fulfillment.Status, c.Version)
 		}
 	}

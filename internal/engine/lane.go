@@ -258,7 +258,7 @@ func (l *lane) decideOne(b *batch, r *request, now time.Time, past lookedUp) out
 			return outcome{reply: &Reply{Status: a.Status, Header: a.Header, Body: a.Body, Repeated: true}}
 		}
 	}
-	tx := &Tx{e: l.e, b: b, Now: now, Command: r.id, actor: c.Actor, past: past}
+	tx := &Tx{e: l.e, b: b, Now: now, Command: r.id, actor: c.Actor, manual: c.Manual, past: past}
 	reply, err := c.Decide(tx)
 	if err == nil {
 		err = tx.keep(c.Unique, c.Key, reply)

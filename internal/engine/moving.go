@@ -162,10 +162,11 @@ func (j *joint) decide(tx *Tx, s *soft, sources *sources) (*Reply, error) {
 	if len(w.events) == 0 {
 		return nil, errStays // work began, or it moved meanwhile
 	}
-	after, err := tx.saveOrder(o, w.events)
-	if err != nil {
+	c := tx.change(o)
+	if err := c.add(w.events...); err != nil {
 		return nil, err
 	}
+	after := c.now
 	if sources.directory != e.Directory() {
 		sources = e.sources(o, tx.Now)
 	}
@@ -199,10 +200,11 @@ func (j *joint) decide(tx *Tx, s *soft, sources *sources) (*Reply, error) {
 			return nil, errStays
 		}
 	}
-	if len(placed.events) > 0 {
-		if _, err := tx.saveOrder(after, placed.events); err != nil {
-			return nil, err
-		}
+	if err := c.add(placed.events...); err != nil {
+		return nil, err
+	}
+	if _, err := c.save(); err != nil {
+		return nil, err
 	}
 	return &Reply{Value: m}, nil
 }

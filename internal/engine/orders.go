@@ -24,6 +24,16 @@ type Meta struct {
 	Key   *IdempotencyKey
 	// IfVersion, when not 0, is the version the document must have.
 	IfVersion int64
+	// Manual, when not nil, says that a person did it.
+	Manual *Manual
+}
+
+// Manual is a person's work behind a command.
+type Manual struct {
+	Operator string
+	Action   string // what was done, like cancelOrder
+	Seconds  int64  // how long it took; 0: as long as such an action is stated to take
+	Cause    string // why it was needed
 }
 
 // Codes of refusals that need more than the order to be seen.
@@ -53,7 +63,7 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 	}
 	id := e.idWithHash(h)
 	c := &Command{
-		Stream: e.OrderKey(id), Actor: m.Actor, Key: m.Key,
+		Stream: e.OrderKey(id), Actor: m.Actor, Key: m.Key, Manual: m.Manual,
 		Unique: &Unique{Kind: KindOrder, Channel: n.Channel, ExternalID: n.ExternalID},
 	}
 	var reservation store.Key
@@ -70,25 +80,7 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 		if n.ReservationID != "" {
 			e.offered(offer, start.Order)
 		}
-		o, err := order.Fold(nil, []order.Event{start}, 1, tx.Now)
-		if err != nil {
-			return nil, err
-		}
-		held, err := e.claim(tx, reservation, o)
-		if err != nil {
-			return nil, err
-		}
-		placed, err := e.place(tx, s, o, held)
-		if err != nil {
-			return nil, err
-		}
-		if (s.reject || placed.rejected) && placed.missing() {
-			return nil, placed.outOfStock(o)
-		}
-		if err := e.settle(tx, held, o.ID); err != nil {
-			return nil, err
-		}
-		o, err = tx.saveOrder(nil, append([]order.Event{start}, placed.events...))
+		o, err := e.captureOrder(tx, s, start, reservation)
 		if err != nil {
 			return nil, err
 		}
@@ -167,41 +159,37 @@ func (e *Engine) repeatCapture(was *Entry, fingerprint string) (*Reply, error) {
 	return &Reply{Status: http.StatusCreated, Value: o, Repeated: true}, nil
 }
 
-// saveOrder folds events into the order and writes record, log row and movements.
-func (tx *Tx) saveOrder(o *order.Order, events []order.Event) (*order.Order, error) {
-	version := int64(1)
-	if o != nil {
-		version = o.Version + 1
+// captureOrder starts an order. Holds come first: what one of them keeps from being
+// sourced stays with nobody, unless a reservation holds it already.
+func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation store.Key) (*order.Order, error) {
+	c := tx.change(nil)
+	c.sources = s
+	if err := c.add(start); err != nil {
+		return nil, err
 	}
-	next, err := order.Fold(o, events, version, tx.Now)
+	if err := c.react(); err != nil {
+		return nil, err
+	}
+	held, err := e.claim(tx, reservation, c.now)
 	if err != nil {
 		return nil, err
 	}
-	var moves []inventory.Movement
-	for i := range events {
-		moves = append(moves, order.Movements(next, &events[i])...)
+	if held != nil || !c.now.Held(order.BlocksSourcing) {
+		placed, err := e.place(tx, s, c.now, held)
+		if err != nil {
+			return nil, err
+		}
+		if (s.reject || placed.rejected) && placed.missing() {
+			return nil, placed.outOfStock(c.now)
+		}
+		if err := e.settle(tx, held, c.now.ID); err != nil {
+			return nil, err
+		}
+		if err := c.add(placed.events...); err != nil {
+			return nil, err
+		}
 	}
-	moves = inventory.Cover(moves, func(k inventory.PositionKey) int64 {
-		p, _ := tx.Book().Get(k)
-		return p.OnHand
-	})
-	key := tx.e.OrderKey(next.ID)
-	if err := tx.Emit(key, version, events, moves); err != nil {
-		return nil, err
-	}
-	r := store.Record{
-		Key: key, State: string(next.Status), Wake: next.NextWake(),
-		Channel: next.Channel, ExternalID: next.ExternalID, CreatedAt: next.CreatedAt,
-	}
-	if o == nil {
-		r.Terms = searchTerms(next)
-	}
-	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
-		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
-	}
-	tx.Put(r, next)
-	tx.After(func() { tx.e.promised.changed(o, next) })
-	return next, nil
+	return c.save()
 }
 
 // Search terms of orders: "customer:" + id, or the lower-case e-mail address of a
@@ -224,14 +212,10 @@ func searchTerms(o *order.Order) []string {
 // units that lost their location are placed again in the same commit.
 func (e *Engine) changeOrder(ctx context.Context, id string, m Meta, decide func(tx *Tx, o *order.Order) ([]order.Event, error)) (*Reply, error) {
 	key := e.OrderKey(id)
-	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
-		en := tx.Entry(key)
-		if en == nil {
-			return nil, ErrNotFound
-		}
-		o := en.Value.(*order.Order)
-		if m.IfVersion != 0 && m.IfVersion != o.Version {
-			return nil, ErrVersion
+	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Manual: m.Manual, Decide: func(tx *Tx) (*Reply, error) {
+		o, err := tx.order(key, m)
+		if err != nil {
+			return nil, err
 		}
 		events, err := decide(tx, o)
 		if err != nil {
@@ -241,10 +225,7 @@ func (e *Engine) changeOrder(ctx context.Context, id string, m Meta, decide func
 		if err != nil {
 			return nil, err
 		}
-		if next, err = e.placeAgain(tx, next, anyOpen); err != nil {
-			return nil, err
-		}
-		return &Reply{Status: http.StatusOK, Value: next, Entry: tx.Entry(key)}, nil
+		return tx.okReply(next), nil
 	}})
 }
 
@@ -260,41 +241,27 @@ func (e *Engine) Cancel(ctx context.Context, id string, c order.Cancellation, m 
 	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.Cancel(c) })
 }
 
-// wakeOrder looks for stock for units that wait, and cancels those that waited too long.
-func (e *Engine) wakeOrder(tx *Tx, en *Entry) (*Reply, error) {
-	o := en.Value.(*order.Order)
-	if events := o.Overdue(tx.Now); len(events) > 0 {
-		_, err := tx.saveOrder(o, events)
-		return &Reply{}, err
-	}
-	_, err := e.placeAgain(tx, o, anyUnplaced)
-	return &Reply{}, err
-}
-
 // Release lets units that wait for a location, in a queue or for stock, look for one
 // now. The reply's value is the order. Errors: *order.Refusal when nothing waits, those of Submit.
 func (e *Engine) Release(ctx context.Context, id string, m Meta) (*Reply, error) {
 	key := e.OrderKey(id)
-	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
-		en := tx.Entry(key)
-		if en == nil {
-			return nil, ErrNotFound
-		}
-		o := en.Value.(*order.Order)
-		if m.IfVersion != 0 && m.IfVersion != o.Version {
-			return nil, ErrVersion
+	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Manual: m.Manual, Decide: func(tx *Tx) (*Reply, error) {
+		o, err := tx.order(key, m)
+		if err != nil {
+			return nil, err
 		}
 		if !anyUnplaced(o) {
 			return nil, &order.Refusal{Code: order.CodeNothingToDo, Message: "every unit is with a location, left, or is cancelled"}
 		}
-		next, err := e.placeAgain(tx, o, anyUnplaced)
+		c := tx.change(o)
+		if err := c.place(); err != nil {
+			return nil, err
+		}
+		next, err := c.save()
 		if err != nil {
 			return nil, err
 		}
-		if next == o {
-			return &Reply{Status: http.StatusOK, Value: o, Entry: en}, nil
-		}
-		return &Reply{Status: http.StatusOK, Value: next, Entry: tx.Entry(key)}, nil
+		return tx.okReply(next), nil
 	}})
 }
 
@@ -308,19 +275,6 @@ func anyOpen(o *order.Order) bool {
 }
 
 func anyUnplaced(o *order.Order) bool { return len(o.Unplaced()) > 0 }
-
-// placeAgain places units of an order that no location has, when wanted says so.
-func (e *Engine) placeAgain(tx *Tx, o *order.Order, wanted func(*order.Order) bool) (*order.Order, error) {
-	if !wanted(o) {
-		return o, nil
-	}
-	s := e.sources(o, tx.Now)
-	placed, err := e.place(tx, s, o, nil)
-	if err != nil || len(placed.events) == 0 {
-		return o, err
-	}
-	return tx.saveOrder(o, placed.events)
-}
 
 // Parts returns the components of a kit, nil for other SKUs.
 func (e *Engine) Parts(sku string) []inventory.Part {

@@ -16,6 +16,8 @@ type Command struct {
 	// Needs are further records to load before Decide.
 	Needs []store.Key
 	Actor string
+	// Manual, when not nil, says that a person did it: a touch of the order it changes.
+	Manual *Manual
 	// Key makes the command idempotent when not nil.
 	Key *IdempotencyKey
 	// Unique names the record that must not exist twice, for commands that create one.
@@ -94,6 +96,7 @@ type Tx struct {
 	Now     time.Time
 	Command string // id of the command
 	actor   string
+	manual  *Manual
 	past    lookedUp
 
 	entries map[store.Key]*Entry // written by this command
@@ -165,12 +168,17 @@ func (tx *Tx) Delete(k store.Key) {
 // Emit adds the log row of a stream. events is encoded at once; version is that
 // of the stream after the command.
 func (tx *Tx) Emit(stream store.Key, version int64, events any, moves []inventory.Movement) error {
+	if err := tx.move(moves); err != nil {
+		return err
+	}
+	return tx.record(stream, version, events, moves)
+}
+
+// record is Emit for movements that have been applied to the book already.
+func (tx *Tx) record(stream store.Key, version int64, events any, moves []inventory.Movement) error {
 	body, err := json.Marshal(events)
 	if err != nil {
 		return fmt.Errorf("encoding events of %s %s: %w", stream.Kind, stream.ID, err)
-	}
-	if err := tx.move(moves); err != nil {
-		return err
 	}
 	tx.commits = append(tx.commits, store.Commit{
 		Stream: stream, Version: version, Time: tx.Now, Actor: tx.actor, Command: tx.Command,

@@ -141,23 +141,26 @@ func FoldEach(o *Order, events []Event, version int64, at time.Time, each func(*
 	if o != nil {
 		next = o.clone()
 	}
+	return Extend(next, events, version, at, each)
+}
+
+// Extend is FoldEach that changes the order it is given, which must be the caller's own, like one that
+// FoldEach returned. After an error the order is of no use any more.
+func Extend(next *Order, events []Event, version int64, at time.Time, each func(*Order, *Event)) (*Order, error) {
 	for i := range events {
 		e := &events[i]
-		if e.Type == EventCaptured {
+		switch {
+		case e.Type == EventCaptured:
 			if next != nil || e.Order == nil {
 				return nil, fmt.Errorf("order: %s on an order that exists, or without its order", e.Type)
 			}
 			next = e.Order.clone()
-			if each != nil {
-				each(next, e)
-			}
-			continue
-		}
-		if next == nil {
+		case next == nil:
 			return nil, fmt.Errorf("order: %s before %s", e.Type, EventCaptured)
-		}
-		if err := next.apply(e, at); err != nil {
-			return nil, err
+		default:
+			if err := next.apply(e, at); err != nil {
+				return nil, err
+			}
 		}
 		if each != nil {
 			each(next, e)
