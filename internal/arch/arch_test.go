@@ -17,6 +17,7 @@ const module = "github.com/orderly-oms/orderly/"
 // layers lists the packages from the bottom up. A package may import packages
 // of layers below its own, and of its own layer where peers says so.
 var layers = [][]string{
+	{"internal/plant"},
 	{"internal/problem"},
 	{"internal/money"},
 	{"internal/inventory", "internal/network", "internal/auth"},
@@ -26,11 +27,12 @@ var layers = [][]string{
 	{"internal/promise"},
 	{"internal/order"},
 	{"internal/bulk", "internal/history", "internal/partner/importer", "internal/store"},
-	{"internal/store/sqlite", "internal/store/postgres", "internal/store/storetest", "internal/pgtest"},
+	{"internal/store/sqlite", "internal/store/postgres", "internal/store/memory", "internal/store/storetest", "internal/pgtest"},
 	{"internal/engine"},
 	{"internal/audit", "internal/intake", "internal/webhook"},
 	{"internal/api"},
 	{"internal/sim", "internal/bench"},
+	{"internal/sim/dst"},
 	{"internal/e2e", "internal/arch"},
 	{"cmd/orderly"},
 }
@@ -51,6 +53,7 @@ var impure = []string{
 var peers = map[string][]string{
 	"internal/store/sqlite":   {"internal/store/storetest"},
 	"internal/store/postgres": {"internal/store/storetest", "internal/pgtest"},
+	"internal/store/memory":   {"internal/store/storetest"},
 }
 
 func level(pkg string) int {
