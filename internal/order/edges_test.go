@@ -66,6 +66,21 @@ func walk(t *testing.T, o *order.Order, visited map[string]bool, note func(strin
 			walk(t, next, visited, note)
 		}
 	}
+	if len(o.Holds) == 0 {
+		if events, err := o.Hold(order.NewHold{Type: order.HoldFraud}, "test", noon); err == nil {
+			next := fold(t, o, events...)
+			note("hold", o, next)
+			walk(t, next, visited, note)
+		}
+		return
+	}
+	events, err := o.ReleaseHold(o.Holds[0].ID, "test", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := fold(t, o, events...)
+	note("release", o, next)
+	walk(t, next, visited, note)
 }
 
 // TestStepsInEveryState asks for every command in every state.

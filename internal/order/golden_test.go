@@ -136,6 +136,8 @@ func TestPublishedShapes(t *testing.T) {
 	s.o = place(t, capture(t, newOrder(order.Ship, 1)), at("dc", lq("1", 1)))
 	s.then(s.o.Withdraw(func(f *order.Fulfillment) bool { return f.Location == "dc" }, "the location closed"), nil)
 
+	s.life()
+
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]
 		if !told {
