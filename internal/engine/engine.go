@@ -82,6 +82,9 @@ type Options struct {
 	// Fatal is called when memory and store cannot be brought together again in
 	// this process (a device that failed to sync). It must end the process. Default: panic.
 	Fatal func(error)
+	// Inline lets nothing run by itself: commands are decided and committed by the goroutine
+	// that submits them, and the caller does the node's own tasks (see Tasks). One goroutine uses the engine.
+	Inline bool
 }
 
 // Engine is one node's decision maker.
@@ -118,6 +121,8 @@ type Engine struct {
 	inflight sync.Map // idempotency keys being decided
 	// relocating is held by the relocation that runs.
 	relocating sync.Mutex
+	// left is work that an inline engine has begun and not done.
+	left []func()
 
 	stop    chan struct{} // closed by Close
 	accept  sync.RWMutex  // held for writing while closing is set
@@ -199,10 +204,7 @@ func (e *Engine) reload(cause error) {
 	e.trust.Lock()
 	defer e.trust.Unlock()
 	defer e.reloading.Add(-1)
-	e.Stats.Reloads.Add(1)
-	// The lost commit may still become visible after memory was read. Under another
-	// name it is then followed like any other node's, instead of being skipped as our own.
-	e.opt.Node = e.opt.NewID()
+	e.renew()
 	e.log.Warn("reloading memory from the store", "cause", cause)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -222,17 +224,20 @@ func (e *Engine) reload(cause error) {
 	}
 }
 
-// Run starts the lanes, timers and follower. Call it once.
+// renew gives the node another name before it reads its memory anew: the lost commit may
+// still become visible later, and is then followed like any other node's instead of being skipped as our own.
+func (e *Engine) renew() {
+	e.Stats.Reloads.Add(1)
+	e.opt.Node = e.opt.NewID()
+}
+
+// Run starts the lanes and the node's own tasks. Call it once, and not on an inline engine.
 func (e *Engine) Run() {
 	for _, l := range e.lanes {
 		e.workers.Go(l.run)
 	}
-	e.workers.Go(func() { e.every(timerInterval, e.FireTimers) })
-	e.workers.Go(func() { e.every(sweepInterval, e.sweep) })
-	e.workers.Go(func() { e.every(settleInterval, e.promised.run) })
-	e.workers.Go(func() { e.every(e.opt.LearnInterval, e.learning.run) })
-	if !e.store.Exclusive() {
-		e.workers.Go(func() { e.every(followInterval, e.follow) })
+	for _, t := range e.Tasks() {
+		e.workers.Go(func() { e.every(t.Every, t.Do) })
 	}
 }
 

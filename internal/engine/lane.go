@@ -35,6 +35,9 @@ func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
 		return nil, ErrClosed
 	}
 	defer e.submits.Done()
+	if e.opt.Inline {
+		return e.submitInline(c)
+	}
 	if c.Key != nil {
 		if _, busy := e.inflight.LoadOrStore(c.Key.Key, struct{}{}); busy {
 			return nil, ErrInFlight
@@ -171,8 +174,7 @@ func (l *lane) process(requests []*request) {
 			e.opt.Fatal(err)
 		case errors.Is(err, store.ErrUnknown):
 			// Answered before the reload, so that callers are not kept waiting for it.
-			e.reloading.Add(1)
-			go e.reload(err)
+			e.distrust(err)
 		}
 		e.log.Error("batch not committed", "bucket", l.bucket, "commands", len(requests), "error", err)
 		for _, r := range requests {

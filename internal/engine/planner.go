@@ -107,7 +107,7 @@ func withdraw(o *order.Order, may func(*order.Fulfillment) bool, reason string) 
 // plan finds out what every order wants, prices what they contest, and says which stay anyway.
 func (p *planner) plan(ctx context.Context, backlog []*soft) error {
 	taken := make([]withdrawn, len(backlog))
-	if err := parallel(ctx, len(backlog), func(i int) error {
+	if err := p.e.parallel(ctx, len(backlog), func(i int) error {
 		may, _ := p.movable(backlog[i].o)
 		taken[i] = withdraw(backlog[i].o, may, "")
 		return nil
@@ -120,7 +120,7 @@ func (p *planner) plan(ctx context.Context, backlog []*soft) error {
 			p.freed[k] += n
 		}
 	}
-	if err := parallel(ctx, len(backlog), func(i int) (err error) {
+	if err := p.e.parallel(ctx, len(backlog), func(i int) (err error) {
 		if len(backlog) <= maxPrepared {
 			if backlog[i].prepared, err = p.prepare(backlog[i], &taken[i]); err != nil {
 				return err
@@ -240,7 +240,7 @@ func (p *planner) price(ctx context.Context, backlog []*soft, taken []withdrawn)
 				}
 			}
 		}
-		if err := parallel(ctx, len(backlog), func(i int) (err error) {
+		if err := p.e.parallel(ctx, len(backlog), func(i int) (err error) {
 			s := backlog[i]
 			if !s.touched || s.settled {
 				return nil
@@ -254,7 +254,7 @@ func (p *planner) price(ctx context.Context, backlog []*soft, taken []withdrawn)
 		}
 	}
 	p.contested = len(stock)
-	return parallel(ctx, len(backlog), func(i int) error {
+	return p.e.parallel(ctx, len(backlog), func(i int) error {
 		if priced[i] == nil {
 			return nil
 		}
@@ -431,13 +431,18 @@ func (v *view) priceOf(w *want, location string) (sum int64) {
 	return sum
 }
 
-// parallel calls f for 0 to n−1 on all processors, until one call fails or the context ends.
-func parallel(ctx context.Context, n int, f func(i int) error) error {
+// parallel calls f for 0 to n−1 on all processors, or on the caller's goroutine of an inline engine, until one call fails or the context ends.
+func (e *Engine) parallel(ctx context.Context, n int, f func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) {
-		workers.Go(func() {
+	work := func(work func()) { workers.Go(work) }
+	processors := runtime.GOMAXPROCS(0)
+	if e.opt.Inline {
+		work, processors = func(work func()) { work() }, 1
+	}
+	for range min(processors, n) {
+		work(func() {
 			for failed.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= n {

@@ -103,7 +103,7 @@ func (e *Engine) wakeRelocation(tx *Tx, en *Entry) (*Reply, error) {
 	if err := tx.putRelocation(EventRelocationRunning, r, tx.Now.Add(relocationLease)); err != nil {
 		return nil, err
 	}
-	tx.After(func() { e.workers.Go(func() { e.relocate(r.Location) }) })
+	tx.After(func() { e.background(func() { e.relocate(r.Location) }) })
 	return &Reply{}, nil
 }
 

@@ -185,7 +185,7 @@ func (e *Engine) softBacklog(ctx context.Context, j *joint) ([]*soft, error) {
 				return nil, err
 			}
 			found := make([]*soft, len(records))
-			if err := parallel(ctx, len(records), func(i int) error {
+			if err := e.parallel(ctx, len(records), func(i int) error {
 				if !may(records[i].Body) {
 					return nil
 				}

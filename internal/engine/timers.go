@@ -39,12 +39,17 @@ func (e *Engine) fireDue(ctx context.Context, bucket int) int {
 		if c == nil {
 			continue
 		}
-		wait.Go(func() {
+		wake := func() {
 			if _, err := e.Submit(ctx, c); err != nil {
 				e.log.Warn("wake-up failed; it is tried again", "kind", k.Kind, "id", k.ID, "error", err)
 				failed.Store(true)
 			}
-		})
+		}
+		if e.opt.Inline {
+			wake()
+		} else {
+			wait.Go(wake)
+		}
 	}
 	wait.Wait()
 	e.Stats.Wakes.Add(int64(len(keys)))
