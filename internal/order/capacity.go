@@ -44,13 +44,20 @@ func (u CapacityUse) measure() Measure {
 }
 
 // UnitValue is what one unit of the line counts against a capacity of money: the
-// line's total by its quantity, rounded down, in minor units; never below 0. It is the same
-// for the whole life of the order, so what is given back is what was taken.
+// line's total by its quantity, rounded down, in minor units; never below 0.
 func (l *Line) UnitValue() int64 {
 	if l.Quantity <= 0 {
 		return 0
 	}
 	return max(l.Total, 0) / l.Quantity
+}
+
+// slotValue is UnitValue as it was before the line was edited: what is given back must be what was taken.
+func (l *Line) slotValue() int64 {
+	if l.SlotValue != nil {
+		return *l.SlotValue
+	}
+	return l.UnitValue()
 }
 
 // Load is what units of the order's lines count in a measure: 1 order when there are any.
@@ -59,7 +66,7 @@ func (o *Order) Load(m Measure, lines []LineQuantity) int64 {
 	for _, q := range lines {
 		if l := o.Line(q.Line); l != nil {
 			units += q.Quantity
-			value += q.Quantity * l.UnitValue()
+			value += q.Quantity * l.slotValue()
 		}
 	}
 	switch {

@@ -42,6 +42,8 @@ type New struct {
 	Shortage      string            `json:"shortage,omitempty"` // backorder, reject; default: the channel's
 	Attributes    map[string]string `json:"attributes,omitempty"`
 	Note          string            `json:"note,omitempty"`
+	// AcceptSubstitutes lets units that cannot be had be replaced by another article, at no higher price.
+	AcceptSubstitutes bool `json:"accept_substitutes,omitempty"`
 }
 
 // NewLine is a line of New.
@@ -54,6 +56,7 @@ type NewLine struct {
 	UnitPrice  int64  `json:"unit_price"`
 	Discount   int64  `json:"discount,omitempty"`
 	Tax        int64  `json:"tax,omitempty"`
+	Gift       *Gift  `json:"gift,omitempty"`
 }
 
 // The years an order may be placed in, UTC: RFC 3339 has no others after 9999, and
@@ -155,28 +158,13 @@ func (n *New) validateLines(bad *problem.Invalid) {
 	}
 	for i := range n.Lines {
 		l := &n.Lines[i]
-		at := func(field string) string { return fmt.Sprintf("lines[%d].%s", i, field) }
-		bad.ID(at("sku"), l.SKU)
-		bad.Text(at("id"), l.ID, 100)
-		bad.Text(at("external_id"), l.ExternalID, 200)
-		text(bad, at("name"), l.Name, MaxTextBytes)
-		if l.Quantity < 1 || l.Quantity > MaxLineQuantity {
-			bad.Add(at("quantity"), "out_of_range", "must be between 1 and %d, got %d", MaxLineQuantity, l.Quantity)
-		}
+		at := problem.At("lines", i)
+		l.validate(bad, at)
 		for j := range i {
 			if l.ID != "" && n.Lines[j].ID == l.ID {
-				bad.Add(at("id"), "duplicate", "line id %.60q is used twice", l.ID)
+				bad.Add(at+".id", "duplicate", "line id %.60q is used twice", l.ID)
 				break
 			}
-		}
-		if l.UnitPrice < 0 || l.UnitPrice > MaxAmount/MaxLineQuantity {
-			bad.Add(at("unit_price"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount/MaxLineQuantity, l.UnitPrice)
-		}
-		if l.Discount < 0 || l.Discount > MaxAmount {
-			bad.Add(at("discount"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount, l.Discount)
-		}
-		if l.Tax < 0 || l.Tax > MaxAmount {
-			bad.Add(at("tax"), "out_of_range", "must be between 0 and %d minor units, got %d", MaxAmount, l.Tax)
 		}
 	}
 	if len(n.Lines) > 1 && n.mixedIDs() {
@@ -215,17 +203,7 @@ func (n *New) validateMoney(bad *problem.Invalid) {
 	}
 	var paid int64
 	for i, p := range n.Tenders {
-		at := func(field string) string { return fmt.Sprintf("tenders[%d].%s", i, field) }
-		switch p.Type {
-		case "card", "gift_card", "account", "cash", "other":
-		default:
-			bad.Add(at("type"), "unknown", "%.60q is none of card, gift_card, account, cash, other", p.Type)
-		}
-		amount(bad, at("amount"), p.Amount)
-		bad.Text(at("reference"), p.Reference, 200)
-		if looksLikeCardNumber(p.Reference) {
-			bad.Add(at("reference"), "card_number", "looks like a card number; send the payment provider's token")
-		}
+		p.validate(bad, problem.At("tenders", i))
 		paid += p.Amount
 	}
 	if len(n.Tenders) > 0 && len(*bad) == 0 && paid != t.Total {
@@ -317,7 +295,7 @@ func (n *New) Capture(c Captured) Event {
 		Customer: n.Customer, ShipTo: n.ShipTo, BillTo: n.BillTo,
 		TaxIncluded: n.TaxIncluded, Discount: n.Discount, Shipping: n.Shipping, ShippingTax: n.ShippingTax,
 		Totals: n.totals(), Tenders: n.Tenders, Attributes: n.Attributes, Note: n.Note,
-		Fulfillments: []Fulfillment{}, Fingerprint: c.Fingerprint,
+		Fulfillments: []Fulfillment{}, Fingerprint: c.Fingerprint, AcceptSubstitutes: n.AcceptSubstitutes,
 	}
 	if o.PlacedAt.IsZero() {
 		o.PlacedAt = c.At
@@ -332,14 +310,7 @@ func (n *New) Capture(c Captured) Event {
 		if id == "" {
 			id = lineNumber(i)
 		}
-		total := l.UnitPrice*l.Quantity - l.Discount
-		if !n.TaxIncluded {
-			total += l.Tax
-		}
-		o.Lines[i] = Line{
-			ID: id, ExternalID: l.ExternalID, SKU: l.SKU, Name: l.Name, Quantity: l.Quantity,
-			UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax, Total: total, Parts: c.Parts(l.SKU),
-		}
+		o.Lines[i] = l.line(id, n.TaxIncluded, c.Parts(l.SKU))
 	}
 	if c.Weigh != nil {
 		explodeKits(o, c.Weigh)

@@ -293,6 +293,8 @@ func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
 type Cancellation struct {
 	Lines  []LineQuantity `json:"lines,omitempty"`
 	Reason string         `json:"reason,omitempty"`
+	// RequestStop asks the locations to stop units that are picked already; see CancelAt.
+	RequestStop bool `json:"request_stop,omitempty"`
 }
 
 // Validate reports every field that is wrong in itself (problem.Invalid).
@@ -306,7 +308,10 @@ func (c *Cancellation) Validate() error {
 // Cancel gives the events that cancel units, or a *Refusal when fewer than
 // asked can still be stopped. Units that nobody has go first, then those whose
 // picking has not begun, latest fulfillment first.
-func (o *Order) Cancel(c Cancellation) ([]Event, error) {
+func (o *Order) Cancel(c Cancellation) ([]Event, error) { return o.cancel(c, nil) }
+
+// cancel is Cancel; what it cannot cancel it asks to be stopped, when stop is not nil.
+func (o *Order) cancel(c Cancellation, stop *stopping) ([]Event, error) {
 	lines := c.Lines
 	if len(lines) == 0 {
 		if lines = o.cancellable(); len(lines) == 0 {
@@ -335,6 +340,9 @@ func (o *Order) Cancel(c Cancellation) ([]Event, error) {
 			left -= n
 		}
 		left = o.cancelPlaced(l, left, placed, c.Reason)
+		if stop != nil {
+			left = stop.take(l.ID, left)
+		}
 		if left > 0 {
 			return nil, refuse(CodeNotCancellable, at+".quantity", "%d of %d units of line %s are picked, shipped or cancelled already", left, q.Quantity, l.ID)
 		}
@@ -347,6 +355,9 @@ func (o *Order) Cancel(c Cancellation) ([]Event, error) {
 		if len(e.Lines) > 0 {
 			events = append(events, e)
 		}
+	}
+	if stop != nil {
+		events = append(events, stop.events()...)
 	}
 	return events, nil
 }

@@ -53,6 +53,10 @@ const (
 	EventFlowMoved        = "flow.moved"
 	EventFlowMissed       = "flow.missed"
 	EventFlowMigrated     = "flow.migrated"
+
+	EventEdited            = "order.edited"
+	EventAdjusted          = "order.adjusted"
+	EventAdjustmentDecided = "order.adjustment_decided"
 )
 
 // EventTypes lists every type, for documentation and subscriptions.
@@ -66,6 +70,7 @@ var EventTypes = []string{
 	EventFulfillmentUndeliverable, EventFulfillmentReminded,
 	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
+	EventEdited, EventAdjusted, EventAdjustmentDecided,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -87,6 +92,7 @@ var EventTypes = []string{
 //   - order.attribute_set: Name, Value ("": removed)
 //   - order.notification_requested: Name, the template; FulfillmentID when it is about one
 //   - exception.opened: Exception; exception.claimed, exception.closed: ExceptionID, By, Reason
+//   - order.edited: Edit, the new values; order.adjusted, order.adjustment_decided: Adjustment
 //   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
@@ -117,6 +123,9 @@ type Event struct {
 	Exception   *Exception `json:"exception,omitempty"`
 	ExceptionID string     `json:"exception_id,omitempty"`
 	Moves       []FlowMove `json:"moves,omitempty"`
+
+	Edit       *Edited     `json:"edit,omitempty"`
+	Adjustment *Adjustment `json:"adjustment,omitempty"`
 }
 
 // Decision says why a location got units, in short; order.sourced has all of it.
@@ -213,6 +222,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		return nil
 	}
 	if known, err := o.applyLife(e, at); known {
+		return err
+	}
+	if known, err := o.applyServicing(e, at); known {
 		return err
 	}
 	f := o.Fulfillment(e.FulfillmentID)

@@ -33,7 +33,7 @@ func explode(l Line, weight func(sku string) int64, taxIncluded bool) []Line {
 		unit := (gross[i] + q - 1) / q
 		c := Line{
 			ID: fmt.Sprintf("%s.%d", l.ID, i+1), ExternalID: l.ExternalID, SKU: p.SKU, Name: l.Name, Quantity: q,
-			UnitPrice: unit, Discount: discount[i] + unit*q - gross[i], Tax: tax[i],
+			UnitPrice: unit, Discount: discount[i] + unit*q - gross[i], Tax: tax[i], Gift: l.Gift,
 			Kit: &KitRef{Line: l.ID, SKU: l.SKU, Quantity: l.Quantity, PerKit: p.Quantity},
 		}
 		c.Total = gross[i] - discount[i]

@@ -52,6 +52,16 @@ func (n *New) Fingerprint() string {
 		p.texts(n.RequiredLocation, n.PreferredLocation)
 		p.numbers(n.WantedBy.Unix())
 	}
+	for i := range n.Lines {
+		if g := n.Lines[i].Gift; g != nil {
+			p.texts("gift", g.Message, g.From)
+			p.numbers(int64(i))
+			p.flag(g.Wrap)
+		}
+	}
+	if n.AcceptSubstitutes {
+		p.texts("accept_substitutes")
+	}
 	sum := sha256.Sum256(p)
 	return hex.EncodeToString(sum[:16])
 }

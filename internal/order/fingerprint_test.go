@@ -16,7 +16,7 @@ func TestFingerprintSeesEveryField(t *testing.T) {
 		total := int64(1)
 		degrees := func() *float64 { v := 1.5; return &v }
 		return &New{
-			Total: &total, Lines: []NewLine{{}}, Tenders: []Tender{{}}, Attributes: map[string]string{"k": "v"},
+			Total: &total, Lines: []NewLine{{Gift: &Gift{}}}, Tenders: []Tender{{}}, Attributes: map[string]string{"k": "v"},
 			ShipTo: &network.Address{Latitude: degrees(), Longitude: degrees()}, BillTo: &network.Address{Latitude: degrees(), Longitude: degrees()},
 		}
 	}

@@ -137,6 +137,7 @@ func TestPublishedShapes(t *testing.T) {
 	s.then(s.o.Withdraw(func(f *order.Fulfillment) bool { return f.Location == "dc" }, "the location closed"), nil)
 
 	s.life()
+	s.servicing()
 
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]

@@ -86,6 +86,13 @@ type Line struct {
 	Parts []inventory.Part `json:"parts,omitempty"`
 	// Kit says which kit the line is a component of; nil: it was bought as it is.
 	Kit *KitRef `json:"kit,omitempty"`
+	// Gift says how the units are given away; nil: they are not.
+	Gift *Gift `json:"gift,omitempty"`
+	// SubstituteFor is the line whose units this one replaces; Consent, how the customer agreed.
+	SubstituteFor string   `json:"substitute_for,omitempty"`
+	Consent       *Consent `json:"consent,omitempty"`
+	// SlotValue is what a unit counts against a capacity of money since the line was edited; nil: UnitValue.
+	SlotValue *int64 `json:"slot_value,omitempty"`
 
 	Cancelled   int64 `json:"cancelled"`
 	Backordered int64 `json:"backordered"`
@@ -170,6 +177,11 @@ type Order struct {
 	ShippingTax int64    `json:"shipping_tax,omitempty"`
 	Totals      Totals   `json:"totals"`
 	Tenders     []Tender `json:"tenders,omitempty"`
+	// Balance is what the tenders do not pay since the order was edited; negative: what they pay too much.
+	Balance     int64        `json:"balance,omitempty"`
+	Adjustments []Adjustment `json:"adjustments,omitempty"`
+	// AcceptSubstitutes says that the customer takes another article instead, at no higher price.
+	AcceptSubstitutes bool `json:"accept_substitutes,omitempty"`
 
 	Fulfillments []Fulfillment     `json:"fulfillments"`
 	Promise      Promise           `json:"promise,omitzero"`
@@ -275,6 +287,8 @@ type Fulfillment struct {
 	ExpectedAt time.Time `json:"expected_at,omitzero"`
 	// Stop is what the location was asked to stop and has not answered.
 	Stop *StopRequest `json:"stop,omitempty"`
+	// ShipTo is where it goes when the order has another address by now.
+	ShipTo *network.Address `json:"ship_to,omitempty"`
 	// Flow is where the fulfillment is in its lifecycle.
 	Flow *FlowState `json:"flow,omitempty"`
 }
