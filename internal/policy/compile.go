@@ -52,6 +52,8 @@ type Compiled struct {
 	Promise      *CompiledPromise
 	Availability *CompiledAvailability
 	Returns      *CompiledReturns
+	// Body is what the package of another kind made of its document (Sheet.Compiled).
+	Body any
 
 	// Warnings are what is allowed but seldom meant.
 	Warnings Problems
@@ -305,10 +307,11 @@ func (c *compiler) head(d *Document, out *Compiled) {
 			c.add(string(s.kind), problem.Required, "a policy of kind %s needs its section", d.Kind)
 		}
 	}
-	c.selection(&d.Select, out)
+	c.selection(&d.Select, out, UsesOrder|UsesLine|UsesSKU|UsesNow)
 }
 
-func (c *compiler) selection(s *Select, out *Compiled) {
+// selection checks a Select, whose condition may read the sections allowed.
+func (c *compiler) selection(s *Select, out *Compiled, allowed Uses) {
 	c.ids("select.channels", s.Channels)
 	c.ids("select.services", s.Services)
 	for i, m := range s.Methods {
@@ -331,7 +334,7 @@ func (c *compiler) selection(s *Select, out *Compiled) {
 		out.when = c.condition("select.when", s.When, scope{allowed: UsesOrder | UsesNow, only: []string{"order.channel"}})
 		return
 	}
-	out.when = c.condition("select.when", s.When, scope{allowed: UsesOrder | UsesLine | UsesSKU | UsesNow})
+	out.when = c.condition("select.when", s.When, scope{allowed: allowed})
 }
 
 // condition compiles a condition, and refuses one that is never true. nil: always true.

@@ -44,7 +44,10 @@ func (c Change) String() string {
 // Diff tells in what b differs from a: settings by name, not by line, so that
 // comments, layout and the order of keys do not count. The order of entries counts where it decides.
 // Settings of a come in its order, those that only b has after their neighbours' in b.
-func Diff(a, b *Document) []Change {
+func Diff(a, b *Document) []Change { return DiffOf(*a, *b) }
+
+// DiffOf is Diff for the structs of other kinds of document (see Sheet).
+func DiffOf(a, b any) []Change {
 	x, y := flatten(a), flatten(b)
 	out := []Change{}
 	for _, p := range x.pointers {
@@ -76,7 +79,7 @@ func Diff(a, b *Document) []Change {
 
 // ordered reports whether the order of a list's entries decides.
 func ordered(list string) bool {
-	return slices.ContainsFunc([]string{"groups", "sort", "rules"}, func(end string) bool { return strings.HasSuffix(list, "."+end) })
+	return slices.ContainsFunc([]string{"groups", "sort", "rules", "on", "do", "enter"}, func(end string) bool { return strings.HasSuffix(list, "."+end) })
 }
 
 // flat is a document as a list of settings.
@@ -87,9 +90,9 @@ type flat struct {
 	names    map[string][]string
 }
 
-func flatten(d *Document) *flat {
+func flatten(d any) *flat {
 	f := &flat{text: map[string]string{}, names: map[string][]string{}}
-	f.value("", reflect.ValueOf(*d))
+	f.value("", reflect.ValueOf(d))
 	return f
 }
 

@@ -25,6 +25,7 @@ func everything() *Facts {
 		Candidate: &Candidate{DistanceKm: 12.3456, DistanceKnown: true, Fill: 0.5, OrdersLeft: -1, CapacityUsed: 0.25, FailureRate: 0.02, DaysToDeliver: 2, Carrier: 490},
 		Stock:     &Stock{Available: 7, OnHand: 9, Safety: 2, Velocity: 0.5, WeeksOfSupply: 2, BrokenRun: true, Price: 120},
 		Returned:  &Returned{Reason: "too_small", Condition: "new", Method: "mail", Quantity: 1, Days: 9},
+		Subject:   &Subject{State: "open", Status: "open", Payment: "none", Method: "ship", Units: 2, Holds: []string{"fraud"}, Exceptions: []string{"flow_missed"}},
 		Now:       time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC),
 	}
 }

@@ -13,6 +13,7 @@ type Facts struct {
 	Candidate *Candidate
 	Stock     *Stock
 	Returned  *Returned
+	Subject   *Subject
 	Now       time.Time
 	// Lines are all lines of the order. Only Select reads them: a condition on a line
 	// holds for the order when it holds for any of them.
@@ -112,4 +113,25 @@ type Returned struct {
 	Method    string // returned.method: mail, store
 	Quantity  int64  // returned.quantity: units
 	Days      int64  // returned.days: since delivery; 0 when unknown
+}
+
+// Subject is the order, fulfillment or return that is in a flow.
+type Subject struct {
+	State            string   // subject.state: of the flow
+	Status           string   // subject.status: of the order, fulfillment or return itself
+	Reason           string   // subject.reason: of the event, "" when it has none
+	Payment          string   // subject.payment: of the order, like none, pending, authorized, captured
+	Method           string   // subject.method: ship, pickup; of a return mail, store
+	Via              string   // subject.via: pickup location that a fulfillment is shipped to; "" otherwise
+	Attempts         int64    // subject.attempts: how often units of the order were given to locations
+	Tries            int64    // subject.tries: how often the timer that fired did so in this state, now included; 0: no timer
+	Hours            int64    // subject.hours: whole hours in the state
+	Units            int64    // subject.units: that are or were to reach the customer; of a return, to come back
+	UnitsOpen        int64    // subject.units_open: of the order, with no location
+	UnitsBackordered int64    // subject.units_backordered: of the order, waiting for stock
+	Value            int64    // subject.value: of its units, minor units
+	Promised         bool     // subject.promised: there is a promised date
+	PromiseHours     int64    // subject.promise_hours: whole hours until it, negative when past; 0 without one
+	Holds            []string // subject.holds: types of the order's holds in force
+	Exceptions       []string // subject.exceptions: types of open exceptions about it
 }

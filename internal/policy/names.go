@@ -26,6 +26,7 @@ const (
 	UsesStock
 	UsesReturned
 	UsesNow
+	UsesSubject
 )
 
 var sections = []struct {
@@ -33,7 +34,7 @@ var sections = []struct {
 	name string
 }{
 	{UsesOrder, "order"}, {UsesLine, "line"}, {UsesSKU, "sku"}, {UsesLocation, "location"},
-	{UsesCandidate, "candidate"}, {UsesStock, "stock"}, {UsesReturned, "returned"}, {UsesNow, "now"},
+	{UsesCandidate, "candidate"}, {UsesStock, "stock"}, {UsesReturned, "returned"}, {UsesNow, "now"}, {UsesSubject, "subject"},
 }
 
 // String lists the sections, like "order, now".
@@ -70,6 +71,9 @@ func (f *Facts) sections() Uses {
 	}
 	if f.Returned != nil {
 		u |= UsesReturned
+	}
+	if f.Subject != nil {
+		u |= UsesSubject
 	}
 	return u
 }
@@ -159,6 +163,24 @@ var facts = []fact{
 	{name: "returned.method", use: UsesReturned, text: func(f *Facts) string { return f.Returned.Method }},
 	{name: "returned.quantity", use: UsesReturned, number: func(f *Facts) int64 { return f.Returned.Quantity }},
 	{name: "returned.days", use: UsesReturned, number: func(f *Facts) int64 { return f.Returned.Days }},
+
+	{name: "subject.state", use: UsesSubject, text: func(f *Facts) string { return f.Subject.State }},
+	{name: "subject.status", use: UsesSubject, text: func(f *Facts) string { return f.Subject.Status }},
+	{name: "subject.reason", use: UsesSubject, text: func(f *Facts) string { return f.Subject.Reason }},
+	{name: "subject.payment", use: UsesSubject, text: func(f *Facts) string { return f.Subject.Payment }},
+	{name: "subject.method", use: UsesSubject, text: func(f *Facts) string { return f.Subject.Method }},
+	{name: "subject.via", use: UsesSubject, text: func(f *Facts) string { return f.Subject.Via }},
+	{name: "subject.attempts", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.Attempts }},
+	{name: "subject.tries", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.Tries }},
+	{name: "subject.hours", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.Hours }},
+	{name: "subject.units", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.Units }},
+	{name: "subject.units_open", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.UnitsOpen }},
+	{name: "subject.units_backordered", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.UnitsBackordered }},
+	{name: "subject.value", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.Value }},
+	{name: "subject.promised", use: UsesSubject, truth: func(f *Facts) bool { return f.Subject.Promised }},
+	{name: "subject.promise_hours", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.PromiseHours }},
+	{name: "subject.holds", use: UsesSubject, texts: func(f *Facts) []string { return f.Subject.Holds }},
+	{name: "subject.exceptions", use: UsesSubject, texts: func(f *Facts) []string { return f.Subject.Exceptions }},
 }
 
 var factByName = func() map[string]*fact {

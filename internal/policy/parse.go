@@ -28,6 +28,31 @@ const (
 // Parse reads a document. Every key must be known, every value of its type;
 // aliases are refused. What the values mean is for Compile to check. Errors: Problems.
 func Parse(text []byte) (*Document, error) {
+	d := &Document{}
+	if err := parseInto(text, reflect.ValueOf(d).Elem(), d); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// parseInto reads a text into a struct, and the places of its settings into a document. Errors: Problems.
+func parseInto(text []byte, into reflect.Value, d *Document) error {
+	root, err := rootOf(text)
+	if err != nil {
+		return err
+	}
+	var bad Problems
+	d.places = &places{at: map[string]place{}, style: map[string]yaml.Style{}}
+	for _, line := range splitLines(string(text)) {
+		d.places.lines = append(d.places.lines, []rune(line))
+	}
+	r := reader{bad: &bad, places: d.places}
+	r.read(root, into, "", 0)
+	return bad.Err()
+}
+
+// rootOf reads the one value of a YAML text. Errors: Problems.
+func rootOf(text []byte) (*yaml.Node, error) {
 	var bad Problems
 	if len(text) > MaxDocumentBytes {
 		bad.add(place{}, "", problem.TooLong, "the document has %d bytes; at most %d are allowed", len(text), MaxDocumentBytes)
@@ -52,16 +77,7 @@ func Parse(text []byte) (*Document, error) {
 		bad.add(at, "", CodeSyntax, "one file holds one document")
 		return nil, bad
 	}
-	d := &Document{places: &places{at: map[string]place{}, style: map[string]yaml.Style{}}}
-	for _, line := range splitLines(string(text)) {
-		d.places.lines = append(d.places.lines, []rune(line))
-	}
-	r := reader{bad: &bad, places: d.places}
-	r.read(root.Content[0], reflect.ValueOf(d).Elem(), "", 0)
-	if err := bad.Err(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return root.Content[0], nil
 }
 
 // splitLines cuts a text where YAML sees the end of a line.
