@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -31,8 +30,9 @@ func decisionRoutes() []Route {
 			Out:     Decisions{}, Handle: (*Server).orderDecisions,
 		},
 		{
-			Method: "POST", Path: "/v1/orders/{id}/release", ID: "releaseOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 200,
-			Summary: "Let units that wait in a queue look for a location again, now", Out: order.Order{}, Handle: command(true, releaseOrder),
+			Method: "POST", Path: "/v1/orders/{id}/release", ID: "releaseOrder", Tag: "orders", Scope: auth.OrdersRelease, Status: 200,
+			Summary: "End holds: the one named, those of a type, or all that the key may end (scope holds:release, or holds:release: and the type). Without holds, let units that wait in a queue look for a location again, now",
+			In:      engine.HoldRelease{}, Out: order.Order{}, Handle: command(true, releaseOrder),
 		},
 		{
 			Method: "POST", Path: "/v1/sourcing/plan", ID: "planSourcing", Tag: "sourcing", Scope: auth.OrdersRead, Status: 200,
@@ -98,10 +98,6 @@ func (s *Server) orderDecisions(c *Call) error {
 		})
 	}
 	return c.json(http.StatusOK, out)
-}
-
-func releaseOrder(s *Server, ctx context.Context, c *Call, _ *none, m engine.Meta) (*engine.Reply, error) {
-	return s.engine.Release(ctx, c.R.PathValue("id"), m)
 }
 
 // PlanRequest asks for a decision that is not carried out: give order or case.

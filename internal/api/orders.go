@@ -36,8 +36,8 @@ func orderRoutes() []Route {
 			Summary: "Everything that happened to an order, oldest first", Out: Timeline{}, Handle: (*Server).orderTimeline,
 		},
 		{
-			Method: "POST", Path: "/v1/orders/{id}/cancel", ID: "cancelOrder", Tag: "orders", Scope: auth.OrdersWrite, Status: 200,
-			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all that can still be stopped",
+			Method: "POST", Path: "/v1/orders/{id}/cancel", ID: "cancelOrder", Tag: "orders", Scope: auth.OrdersCancel, Status: 200,
+			Summary: "Cancel an order, or units of its lines, whose picking has not begun; without lines: all that can still be stopped. With request_stop, locations are asked to stop what is picked",
 			In:      order.Cancellation{}, Out: order.Order{}, Handle: command(true, cancelOrder),
 		},
 	}

@@ -62,6 +62,9 @@ func problemOf(err error) *Problem {
 		if refusal.Code == order.CodeNoFulfillment {
 			status = http.StatusNotFound
 		}
+		if refusal.Code == engine.CodeNotPermitted {
+			status = http.StatusForbidden
+		}
 		p = newProblem(status, refusal.Code, refusal.Message)
 		if refusal.Pointer != "" {
 			p.Errors = []problem.Field{{Pointer: refusal.Pointer, Code: refusal.Code, Message: refusal.Message}}

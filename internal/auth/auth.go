@@ -14,7 +14,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,11 +41,11 @@ const (
 	Public Scope = ""
 )
 
-// Scopes lists all scopes.
-var Scopes = []Scope{
+// Scopes lists all scopes, except those of one type of hold (ReleaseOf).
+var Scopes = append([]Scope{
 	OrdersRead, OrdersWrite, FulfillWrite, InventoryRead, InventoryWrite,
 	ReferenceRead, ReferenceWrite, EventsRead, WebhooksWrite, PoliciesRead, PoliciesWrite, Admin,
-}
+}, ServiceScopes...)
 
 // Key is a stored API key.
 type Key struct {
@@ -71,7 +70,7 @@ func New(name string, scopes []Scope, requestsPerSecond int, now time.Time) (Key
 		bad.Add("scopes", problem.Required, "name at least one of %v", Scopes)
 	}
 	for i, s := range scopes {
-		if !slices.Contains(Scopes, s) {
+		if !Known(s) {
 			bad.Add(problem.At("scopes", i), problem.Unknown, "%q is none of %v", s, Scopes)
 		}
 	}
@@ -106,9 +105,4 @@ func (k *Key) Matches(secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	same := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(k.Hash)) == 1
 	return same && k.RevokedAt.IsZero()
-}
-
-// May reports whether a caller with these scopes may use a route.
-func May(scopes []Scope, route Scope) bool {
-	return route == Public || slices.Contains(scopes, route) || slices.Contains(scopes, Admin)
 }

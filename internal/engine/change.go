@@ -140,6 +140,8 @@ func (c *change) save() (*order.Order, error) {
 	}
 	if o == nil {
 		r.Terms = searchTerms(next)
+	} else if len(next.Lines) > len(o.Lines) {
+		r.Terms = skuTerms(nil, next.Lines[len(o.Lines):])
 	}
 	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
 		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order

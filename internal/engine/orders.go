@@ -167,6 +167,9 @@ func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation
 	if err := c.add(start); err != nil {
 		return nil, err
 	}
+	if err := c.hold(); err != nil {
+		return nil, err
+	}
 	if err := c.react(); err != nil {
 		return nil, err
 	}
@@ -199,10 +202,13 @@ func searchTerms(o *order.Order) []string {
 	if who := cmp.Or(o.Customer.ID, strings.ToLower(o.Customer.Email)); who != "" {
 		terms = append(terms, "customer:"+who)
 	}
-	for i := range o.Lines {
-		t := "sku:" + o.Lines[i].SKU
-		if i == 0 || o.Lines[i].SKU != o.Lines[i-1].SKU {
-			terms = append(terms, t)
+	return skuTerms(terms, o.Lines)
+}
+
+func skuTerms(terms []string, lines []order.Line) []string {
+	for i := range lines {
+		if i == 0 || lines[i].SKU != lines[i-1].SKU {
+			terms = append(terms, "sku:"+lines[i].SKU)
 		}
 	}
 	return terms
@@ -238,7 +244,7 @@ func (e *Engine) Step(ctx context.Context, fulfillmentID string, s order.Step, m
 
 // Cancel cancels an order whole or by line and quantity. The reply's value is the order.
 func (e *Engine) Cancel(ctx context.Context, id string, c order.Cancellation, m Meta) (*Reply, error) {
-	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.Cancel(c) })
+	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.CancelAt(c, tx.Now) })
 }
 
 // Release lets units that wait for a location, in a queue or for stock, look for one
@@ -250,11 +256,8 @@ func (e *Engine) Release(ctx context.Context, id string, m Meta) (*Reply, error)
 		if err != nil {
 			return nil, err
 		}
-		if !anyUnplaced(o) {
-			return nil, &order.Refusal{Code: order.CodeNothingToDo, Message: "every unit is with a location, left, or is cancelled"}
-		}
 		c := tx.change(o)
-		if err := c.place(); err != nil {
+		if err := c.lookAgain(); err != nil {
 			return nil, err
 		}
 		next, err := c.save()

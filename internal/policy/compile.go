@@ -52,6 +52,7 @@ type Compiled struct {
 	Promise      *CompiledPromise
 	Availability *CompiledAvailability
 	Returns      *CompiledReturns
+	Holds        *CompiledHolds
 	// Body is what the package of another kind made of its document (Sheet.Compiled).
 	Body any
 
@@ -163,6 +164,10 @@ func Compile(d *Document) (*Compiled, error) {
 	case KindReturns:
 		if d.Returns != nil {
 			out.Returns = c.returns(d.Returns)
+		}
+	case KindHolds:
+		if d.Holds != nil {
+			out.Holds = c.holds(d.Holds)
 		}
 	}
 	c.examples(d)
@@ -298,7 +303,7 @@ func (c *compiler) head(d *Document, out *Compiled) {
 		kind  Kind
 		there bool
 	}{
-		{KindSourcing, d.Sourcing != nil}, {KindPromise, d.Promise != nil}, {KindAvailability, d.Availability != nil}, {KindReturns, d.Returns != nil},
+		{KindSourcing, d.Sourcing != nil}, {KindPromise, d.Promise != nil}, {KindAvailability, d.Availability != nil}, {KindReturns, d.Returns != nil}, {KindHolds, d.Holds != nil},
 	} {
 		switch {
 		case s.there && s.kind != d.Kind && slices.Contains(Kinds, d.Kind):

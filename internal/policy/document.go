@@ -25,7 +25,7 @@ const (
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns}
+var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns, KindHolds}
 
 // Document is one policy as it is written, in YAML. Exactly the section of its
 // kind is present. Every text that holds an expression is CEL over Facts.
@@ -39,6 +39,7 @@ type Document struct {
 	Promise      *PromiseSection      `yaml:"promise"`
 	Availability *AvailabilitySection `yaml:"availability"`
 	Returns      *ReturnsSection      `yaml:"returns"`
+	Holds        *HoldsSection        `yaml:"holds"`
 
 	// Examples are run by "policy test" and before every publication.
 	Examples []Example `yaml:"examples"`

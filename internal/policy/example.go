@@ -22,6 +22,8 @@ var expectations = map[Kind][]string{
 	KindAvailability: {"rule", "offered"},
 	// rule: the row that decides; to: where the goods go, as the row says; location: for nearest, which of the locations.
 	KindReturns: {"rule", "to", "location"},
+	// holds: the rules that stop the order, in their order.
+	KindHolds: {"holds"},
 }
 
 // Decider decides about an example of a sourcing policy. Sourcing lies above this
@@ -121,6 +123,8 @@ func (c *Compiled) decide(g *Given, sourcing Decider) (map[string]any, error) {
 		return c.decidePromise(g)
 	case KindAvailability:
 		return c.decideAvailability(g)
+	case KindHolds:
+		return c.decideHolds(g)
 	}
 	return c.decideReturn(g)
 }
