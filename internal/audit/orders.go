@@ -60,12 +60,14 @@ var commands = map[string]string{
 // command may come with steps that it implies; its own event is the last.
 func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []order.Event) {
 	last := map[string]string{} // command by fulfillment
+	// An order whose units are sent again is open again.
+	reopened := slices.ContainsFunc(list, func(e order.Event) bool { return e.Type == order.EventFulfillmentLost })
 	for i := range list {
 		e := &list[i]
 		if command := commands[e.Type]; command != "" {
 			last[e.FulfillmentID] = command
 		}
-		if f.now != nil && f.now.Status.Final() && (commands[e.Type] != "" || e.Type == order.EventFulfillmentCreated ||
+		if f.now != nil && f.now.Status.Final() && !reopened && (commands[e.Type] != "" || e.Type == order.EventFulfillmentCreated ||
 			e.Type == order.EventBackordered || e.Type == order.EventCancelled) {
 			f.edges.add("order %s was %s and has %s after it, at version %d", f.key.ID, f.now.Status, e.Type, c.Version)
 		}
@@ -166,6 +168,7 @@ func (f *orderFolder) checkSums(o *order.Order) {
 		for _, p := range o.Tenders {
 			paid += p.Amount
 		}
+		paid += o.Balance
 	}
 	if !lines || t != o.Totals || paid != t.Total {
 		f.sums.add("order %s: its lines give %+v, it says %+v; its tenders pay %d", o.ID, t, o.Totals, paid)

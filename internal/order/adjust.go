@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -163,11 +164,12 @@ func (o *Order) Owed() int64 {
 
 // worthOf is what some units of the line cost, pro rata: the line's total, rounded down.
 func (l *Line) worthOf(units int64) int64 {
-	if l.Quantity <= 0 {
+	if l.Quantity <= 0 || units <= 0 {
 		return 0
 	}
-	n, _ := scaled(2*l.Total, units, 2*l.Quantity)
-	return n
+	high, low := bits.Mul64(uint64(l.Total), uint64(min(units, l.Quantity)))
+	n, _ := bits.Div64(high, low, uint64(l.Quantity)) // at most Total, so it fits
+	return int64(n)
 }
 
 // applyServicing applies the events of customer service; not known: it is another kind of event.

@@ -67,6 +67,7 @@ var Edges = []Edge{
 	{"cancel", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
 	{"hold", FulfillmentOpen, FulfillmentHeld}, {"release", FulfillmentHeld, FulfillmentOpen},
 	{"cancel", FulfillmentHeld, FulfillmentCancelled}, {"cancel", FulfillmentHeld, FulfillmentRejected},
+	{"reship", FulfillmentShipped, FulfillmentLost}, {"reship", FulfillmentDelivered, FulfillmentLost}, {"reship", FulfillmentHandedOver, FulfillmentLost},
 }
 
 func allowed(command string, from FulfillmentStatus) bool {

@@ -67,6 +67,13 @@ func walk(t *testing.T, o *order.Order, visited map[string]bool, note func(strin
 			walk(t, next, visited, note)
 		}
 	}
+	for q := range int64(2) {
+		if events, err := o.Reship(order.Reship{Lines: []order.LineQuantity{lq("1", q+1)}}); err == nil {
+			next := fold(t, o, events...)
+			note("reship", o, next)
+			walk(t, next, visited, note)
+		}
+	}
 	if len(o.Holds) == 0 {
 		if events, err := o.Hold(order.NewHold{Type: order.HoldFraud}, "test", noon); err == nil {
 			next := fold(t, o, events...)

@@ -229,7 +229,10 @@ func (o *Order) Edit(e *Edit, with Editing) ([]Event, error) {
 		return nil, err
 	}
 	back, err := next.takeBack(e.Reason, with.At)
-	return append(events, back...), err
+	if err != nil {
+		return nil, err
+	}
+	return append(events, back...), nil
 }
 
 // editing is one edit being decided.

@@ -1,10 +1,6 @@
 package order
 
-import (
-	"fmt"
-
-	"github.com/orderly-oms/orderly/internal/problem"
-)
+import "github.com/orderly-oms/orderly/internal/problem"
 
 // Reship asks for units to be sent again that did not arrive as they should. They are not
 // charged again.
@@ -36,7 +32,7 @@ func (r *Reship) Validate() error {
 // reshippable reports whether units of the fulfillment left and are not on their way back.
 func reshippable(f *Fulfillment) bool {
 	switch f.Status {
-	case FulfillmentPacked, FulfillmentShipped, FulfillmentReady, FulfillmentDelivered, FulfillmentHandedOver:
+	case FulfillmentPacked, FulfillmentShipped, FulfillmentDelivered, FulfillmentHandedOver:
 		return true
 	}
 	return false
@@ -61,7 +57,7 @@ func (o *Order) Reship(r Reship) ([]Event, error) {
 		left := o.reshipLine(l.ID, q.Quantity, lost, r.Reason, func(f *Fulfillment) bool { return f.DeliveredAt.IsZero() })
 		left = o.reshipLine(l.ID, left, lost, r.Reason, func(f *Fulfillment) bool { return !f.DeliveredAt.IsZero() })
 		if left > 0 {
-			return nil, fmt.Errorf("order: line %s has %d units fulfilled that no fulfillment has", l.ID, left)
+			return nil, refuse(CodeWrongState, at+".quantity", "%d units of line %s wait at the pickup location", left, l.ID)
 		}
 	}
 	var events []Event

@@ -85,11 +85,18 @@ func (w *world) commit(events []order.Event) {
 	if got, want := toJSON(w.t, w.replayed), toJSON(w.t, next); got != want {
 		w.t.Fatalf("folded from the log:\n%s\nwant\n%s", got, want)
 	}
-	for i := range events {
-		for _, m := range order.Movements(next, &events[i]) {
+	version := int64(1)
+	if w.o != nil {
+		version = w.o.Version + 1
+	}
+	_, err := order.FoldEach(w.o, events, version, noon, func(o *order.Order, e *order.Event) {
+		for _, m := range order.Movements(o, e) {
 			w.move(m)
 		}
-		w.countLost(next, &events[i])
+		w.countLost(o, e)
+	})
+	if err != nil {
+		w.t.Fatalf("fold: %v", err)
 	}
 	w.o = next
 	w.history[next] = toJSON(w.t, next)
@@ -131,7 +138,7 @@ func (w *world) checkSlots() {
 		var units, value int64
 		for _, l := range f.Lines {
 			units += l.Quantity
-			value += l.Quantity * w.o.Line(l.Line).UnitValue()
+			value += l.Quantity * slotValue(w.o.Line(l.Line))
 		}
 		for _, u := range f.Capacity {
 			k := inventory.PositionKey{SKU: u.Slot, Location: f.Location}
@@ -154,6 +161,14 @@ func (w *world) checkSlots() {
 		}
 	}
 	clear(w.held)
+}
+
+// slotValue is what a unit counts against a capacity of money: edits do not change it.
+func slotValue(l *order.Line) int64 {
+	if l.SlotValue != nil {
+		return *l.SlotValue
+	}
+	return l.UnitValue()
 }
 
 func (w *world) countLost(o *order.Order, e *order.Event) {
