@@ -34,6 +34,7 @@ const (
 	CodeUnknownHold      = "unknown_hold"
 	CodeUnknownException = "unknown_exception"
 	CodeOnHold           = "on_hold"
+	CodeClaimed          = "claimed"
 )
 
 // Edge is a step a fulfillment can take by a command.

@@ -71,6 +71,7 @@ var EventTypes = []string{
 	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
 	EventEdited, EventAdjusted, EventAdjustmentDecided,
+	EventExceptionFixed, EventExceptionPostponed, EventExceptionScheduled,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -93,6 +94,8 @@ var EventTypes = []string{
 //   - order.notification_requested: Name, the template; FulfillmentID when it is about one
 //   - exception.opened: Exception; exception.claimed, exception.closed: ExceptionID, By, Reason
 //   - order.edited: Edit, the new values; order.adjusted, order.adjustment_decided: Adjustment
+//   - exception.fixed: ExceptionID, By, Name, the fix; Rule when a rule applied it
+//   - exception.postponed, exception.scheduled: ExceptionID, By, At, when it comes back, or when rules look at it (zero: not again)
 //   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
@@ -123,6 +126,7 @@ type Event struct {
 	Exception   *Exception `json:"exception,omitempty"`
 	ExceptionID string     `json:"exception_id,omitempty"`
 	Moves       []FlowMove `json:"moves,omitempty"`
+	Rule        string     `json:"rule,omitempty"` // that did it
 
 	Edit       *Edited     `json:"edit,omitempty"`
 	Adjustment *Adjustment `json:"adjustment,omitempty"`

@@ -19,6 +19,10 @@ type Exception struct {
 	ClaimedAt     time.Time `json:"claimed_at,omitzero"`
 	// Data are facts that fixes need, by name.
 	Data map[string]string `json:"data,omitempty"`
+	// Until is until when it was set aside: the queue shows it again from then on.
+	Until time.Time `json:"until,omitzero"`
+	// LookAt is when rules look at it again; zero: they do not.
+	LookAt time.Time `json:"look_at,omitzero"`
 }
 
 // Raise gives the event that opens an exception; nil when one of the same type about the

@@ -96,11 +96,15 @@ func (o *Order) applyLife(e *Event, at time.Time) (known bool, err error) {
 	case EventExceptionClaimed:
 		for i := range o.Exceptions {
 			if x := &o.Exceptions[i]; x.ID == e.ExceptionID {
-				x.Owner, x.ClaimedAt = e.By, at
+				if x.Owner, x.ClaimedAt = e.By, at; e.By == "" {
+					x.ClaimedAt = time.Time{}
+				}
 			}
 		}
 	case EventExceptionClosed:
 		o.Exceptions = slices.DeleteFunc(o.Exceptions, func(x Exception) bool { return x.ID == e.ExceptionID })
+	case EventExceptionFixed, EventExceptionPostponed, EventExceptionScheduled:
+		return true, o.applyException(e)
 	case EventFlowMoved, EventFlowMigrated:
 		return true, o.applyMoves(e.Moves)
 	case EventFlowMissed:
@@ -160,6 +164,9 @@ func (o *Order) NextWake() (next time.Time) {
 	}
 	for i := range o.Holds {
 		wake(o.Holds[i].ExpiresAt)
+	}
+	for i := range o.Exceptions {
+		wake(o.Exceptions[i].LookAt)
 	}
 	flow := func(s *FlowState) {
 		if s != nil {

@@ -207,6 +207,8 @@ type Order struct {
 	Exceptions     []Exception `json:"exceptions,omitempty"`
 	ExceptionCount int         `json:"exception_count,omitempty"`
 	Notes          []Note      `json:"notes,omitempty"`
+	// RuleFixes counts the fixes that each rule applied by itself.
+	RuleFixes map[string]int `json:"rule_fixes,omitempty"`
 	// Touches counts what people did about the order, TouchSeconds how long it took them.
 	Touches      int   `json:"touches,omitempty"`
 	TouchSeconds int64 `json:"touch_seconds,omitempty"`

@@ -16,6 +16,11 @@ func (s *story) life() {
 	}, noon)}, nil)
 	golden(s.t, "order_held", s.o)
 	s.then([]order.Event{{Type: order.EventExceptionClaimed, ExceptionID: "e1", By: "ada"}}, nil)
+	s.then([]order.Event{
+		{Type: order.EventExceptionScheduled, ExceptionID: "e1", By: "fixes@2", At: noon.Add(30 * time.Minute)},
+		s.o.Postpone("e1", "ada", "waits for the customer", noon.Add(4*time.Hour)),
+		{Type: order.EventExceptionFixed, ExceptionID: "e1", Name: "wait", By: "ada", Rule: "hold-once"},
+	}, nil)
 	s.then(s.o.CloseException("e1", "ada", "the customer is known"))
 	s.then(s.o.ReleaseHold("h1", "ada", "the customer is known"))
 	was := s.o.Promise
