@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/catalog"
+	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/policy"
@@ -107,6 +108,7 @@ type Engine struct {
 	places    atomic.Pointer[places]
 	policies  atomic.Pointer[policy.Set]
 	shelf     shelf
+	flows     atomic.Pointer[map[flowRef]*flow.Compiled]
 	ruleCache atomic.Pointer[ruleCache]
 	calendar  *promise.Calendar
 	queues    atomic.Pointer[queues]

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -152,6 +153,10 @@ func (p *Policy) with(n Publication) *Policy {
 			x.Dropped = true
 		}
 	}
+	if flow.SubjectOf(p.Kind) != "" {
+		out.keepTexts()
+		return &out
+	}
 	current := out.inForce(n.At)
 	for i := range out.Publications {
 		if x := &out.Publications[i]; x.Dropped || i != current && !x.From.After(n.At) {
@@ -185,7 +190,7 @@ type PolicyCheck struct {
 // that fail are problems as well.
 func CheckPolicy(text string, test bool) PolicyCheck {
 	out := PolicyCheck{Problems: policy.Problems{}, Warnings: policy.Problems{}}
-	c, err := policy.CompileText([]byte(text))
+	c, err := CompileDocument([]byte(text))
 	if err != nil {
 		out.Problems = err.(policy.Problems)
 		return out
@@ -193,7 +198,11 @@ func CheckPolicy(text string, test bool) PolicyCheck {
 	out.Compiled, out.Kind, out.Name = c, c.Kind, c.Name
 	out.Warnings = append(out.Warnings, c.Warnings...)
 	if test {
-		out.Examples = policy.RunExamples(c, sourcing.RunExample)
+		if f := flow.Of(c); f != nil {
+			out.Examples = flow.RunExamples(f)
+		} else {
+			out.Examples = policy.RunExamples(c, sourcing.RunExample)
+		}
 		out.Problems = append(out.Problems, policy.ExampleProblems(out.Examples)...)
 	}
 	return out
@@ -345,6 +354,9 @@ func (e *Engine) PublishPolicy(ctx context.Context, kind policy.Kind, name strin
 func (e *Engine) publish(tx *Tx, key store.Key, p *Policy, x Publication, event string) (*Reply, error) {
 	if len(p.Publications) >= MaxPolicyPublications {
 		return nil, tooMany("", "publications", MaxPolicyPublications)
+	}
+	if err := p.roomForFlow(&x); err != nil {
+		return nil, err
 	}
 	next := p.with(x)
 	en, err := e.putPolicy(tx, key, next, policyEvent{Type: event, Kind: p.Kind, Name: p.Name, Version: x.Version, From: x.From, Reason: x.Reason})

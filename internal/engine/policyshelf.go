@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/policy"
 )
 
@@ -51,30 +52,62 @@ func (e *Engine) shelve(heads []*Policy) {
 	s.compiled = map[string]*policy.Compiled{}
 	var published []policy.Published
 	for _, id := range slices.Sorted(maps.Keys(s.heads)) {
-		for i := range s.heads[id].Publications {
-			x := &s.heads[id].Publications[i]
-			switch {
-			case x.Dropped || x.Version != 0 && x.Text == "":
-				continue
-			case x.Version == 0:
-				published = append(published, policy.Published{Kind: s.heads[id].Kind, Name: s.heads[id].Name, From: x.From, Withdrawn: true})
+		published = append(published, e.compilePolicy(s.heads[id], before)...)
+	}
+	e.policies.Store(policy.NewSet(published))
+	e.flows.Store(flowVersions(s.heads, s.compiled))
+}
+
+// compilePolicy compiles the versions of a policy that are or will be in force, and of a flow all
+// that were: orders in flight stay on theirs. The caller holds the lock.
+func (e *Engine) compilePolicy(p *Policy, before map[string]*policy.Compiled) (published []policy.Published) {
+	s := &e.shelf
+	for i := range p.Publications {
+		x := &p.Publications[i]
+		text := p.text(x.Version)
+		switch {
+		case x.Version != 0 && text == "":
+			continue
+		case x.Version == 0 && !x.Dropped:
+			published = append(published, policy.Published{Kind: p.Kind, Name: p.Name, From: x.From, Withdrawn: true})
+			continue
+		case x.Version == 0:
+			continue
+		}
+		key := versionKey(p, x.Version)
+		c := cmp.Or(s.compiled[key], before[key])
+		if c == nil {
+			var err error
+			if c, err = CompileDocument([]byte(text)); err != nil {
+				// It compiled when it was published, by another version of the program.
+				e.log.Error("a published policy does not compile and is not in force", "policy", key, "error", err)
 				continue
 			}
-			key := fmt.Sprintf("%s/%d", id, x.Version)
-			c := cmp.Or(s.compiled[key], before[key])
-			if c == nil {
-				var err error
-				if c, err = policy.CompileText([]byte(x.Text)); err != nil {
-					// It compiled when it was published, by another version of the program.
-					e.log.Error("a published policy does not compile and is not in force", "policy", key, "error", err)
-					continue
-				}
+			if f := flow.Of(c); f != nil {
+				c = f.Versioned(x.Version).Policy
 			}
-			s.compiled[key] = c
+		}
+		s.compiled[key] = c
+		if !x.Dropped && (x.Text != "" || flow.SubjectOf(p.Kind) != "") {
 			published = append(published, policy.Published{Compiled: c, Version: x.Version, From: x.From})
 		}
 	}
-	e.policies.Store(policy.NewSet(published))
+	return published
+}
+
+// versionKey names a version of a policy.
+func versionKey(p *Policy, version int64) string {
+	return fmt.Sprintf("%s/%d", policyKey(p.Kind, p.Name).ID, version)
+}
+
+// text is that of a version, as far as it is kept with the policy.
+func (p *Policy) text(version int64) string {
+	for i := range p.Publications {
+		if x := &p.Publications[i]; x.Version == version && x.Text != "" {
+			return x.Text
+		}
+	}
+	return ""
 }
 
 func (e *Engine) policyCount() int {

@@ -3,6 +3,7 @@ package flow
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,15 +65,14 @@ func CompileText(text []byte) (*policy.Compiled, error) {
 	head := c.head()
 	if c.subject != "" {
 		c.flow()
+		c.examples()
 	}
-	c.out.Policy, c.out.Subject = head, c.subject
+	c.out.Policy, c.out.Subject, c.out.sheet = head, c.subject, s
 	c.out.MissedException = d.Flow.Missed == missedException
-	out, err := s.Compiled(head, c.out)
-	if err != nil {
+	if _, err := s.Compiled(head, c.out); err != nil {
 		return nil, err
 	}
-	c.out.Ref = c.out.Versioned(0).Ref
-	return out, nil
+	return c.out.Versioned(0).Policy, nil
 }
 
 // Of is the flow in a compiled document; nil when it is of another kind.
@@ -238,6 +238,9 @@ func (c *compiler) ignoring(pointer string, list []string) *ignoring {
 }
 
 func matchesAny(prefix, subject string) bool {
+	if contains(prefixes[subject].own, prefix) || contains(prefixes[subject].others, prefix) {
+		return true
+	}
 	for _, e := range EventsOf(subject) {
 		if strings.HasPrefix(e, prefix) {
 			return true
@@ -286,9 +289,9 @@ func (c *compiler) timerEvents(of *state) (out []string) {
 // transition compiles one transition; of is its state, nil for those of the flow.
 func (c *compiler) transition(p string, d *Transition, of *state) transition {
 	at := c.at
-	c.at += ", on " + d.Event
+	c.at += ", on " + strings.Join(d.events(), ", ")
 	defer func() { c.at = at }()
-	c.event(p+".event", d.Event, c.timerEvents(of))
+	c.events(p, d, c.timerEvents(of))
 	out := transition{to: -1, when: c.s.Condition(p+".when", d.When, c.allowed), acts: c.acts(p+".do", d.Do)}
 	if d.To != "" {
 		out.to = c.target(p+".to", d.To)
@@ -296,9 +299,9 @@ func (c *compiler) transition(p string, d *Transition, of *state) transition {
 	switch {
 	case d.To == "" && len(d.Do) == 0:
 		c.s.Add(p, policy.CodeIdle, "%s: neither goes anywhere nor does anything; name the event under ignore", c.at)
-	case d.Event == eventEnter && of == nil:
-		c.s.Add(p+".event", problem.Conflict, "%s: enter belongs to a state", c.at)
-	case d.Event == eventEnter && of != nil && d.To == of.name:
+	case contains(d.events(), eventEnter) && of == nil:
+		c.s.Add(p, problem.Conflict, "%s: enter belongs to a state", c.at)
+	case contains(d.events(), eventEnter) && d.To == of.name:
 		c.s.Add(p+".to", problem.Conflict, "%s: the state would be entered for ever", c.at)
 	case d.Reopen && (of == nil || !of.final):
 		c.s.Add(p+".reopen", problem.Conflict, "%s: only a transition out of a final state reopens", c.at)
@@ -309,6 +312,24 @@ func (c *compiler) transition(p string, d *Transition, of *state) transition {
 		out.acts = append(out.acts, c.out.states[out.to].enter...)
 	}
 	return out
+}
+
+// events checks for which events a transition is.
+func (c *compiler) events(p string, d *Transition, timers []string) {
+	if len(d.Events) == 0 {
+		c.event(p+".event", d.Event, timers)
+		return
+	}
+	if d.Event != "" {
+		c.s.Add(p+".event", problem.Conflict, "%s: give either event or events", c.at)
+	}
+	c.s.Count(p+".events", len(d.Events), MaxIgnored)
+	for i, e := range d.Events {
+		at := problem.At(p+".events", i)
+		if c.event(at, e, timers) && slices.Index(d.Events, e) < i {
+			c.s.Add(at, problem.Duplicate, "%s: %s is named twice", c.at, e)
+		}
+	}
 }
 
 // reactions puts together what a state does about each event: its own transitions, those of the
@@ -327,17 +348,21 @@ func (c *compiler) reactions(i int) {
 		return s.on[event]
 	}
 	for k := range d.On {
-		r := at(d.On[k].Event)
-		r.transitions = append(r.transitions, c.transition(problem.At(p+".on", k), &d.On[k], s))
+		x := c.transition(problem.At(p+".on", k), &d.On[k], s)
+		for _, event := range d.On[k].events() {
+			r := at(event)
+			r.transitions = append(r.transitions, x)
+		}
 	}
 	if !s.final {
 		own := c.timerEvents(s)
 		for k := range c.wide {
-			event := c.doc.Flow.On[k].Event
-			if strings.HasPrefix(event, timerPrefix) && !contains(own, event) {
-				continue
+			for _, event := range c.doc.Flow.On[k].events() {
+				if strings.HasPrefix(event, timerPrefix) && !contains(own, event) {
+					continue
+				}
+				at(event).transitions = append(at(event).transitions, c.wide[k])
 			}
-			at(event).transitions = append(at(event).transitions, c.wide[k])
 		}
 	}
 	for _, event := range EventsOf(c.subject) {
@@ -380,7 +405,7 @@ func (c *compiler) needsFacts(r *reaction, depth int) bool {
 // enterTransitions reports whether entering a state may evaluate something.
 func (c *compiler) enterTransitions(i int) bool {
 	for k := range c.doc.Flow.States[i].On {
-		if c.doc.Flow.States[i].On[k].Event == eventEnter {
+		if contains(c.doc.Flow.States[i].On[k].events(), eventEnter) {
 			return true
 		}
 	}

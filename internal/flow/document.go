@@ -131,8 +131,9 @@ var Dates = []string{AtShipBy, AtDeliverBy, AtWantedBy, AtExpected}
 // Transition is what an event does. Of several for one event the first whose condition holds is taken.
 type Transition struct {
 	// Event is a type of event, timer.<name>, timer.<name>.exhausted, or enter: at once when
-	// the state is entered.
-	Event string `yaml:"event"`
+	// the state is entered. Events lists several for which it is the same.
+	Event  string   `yaml:"event"`
+	Events []string `yaml:"events"`
 	// When is CEL over order, subject, now; fulfillment flows also location, return flows returned.
 	When string `yaml:"when"`
 	// To is the next state; the state itself begins it anew. Default: stay, with timers as they are.
@@ -140,6 +141,14 @@ type Transition struct {
 	// Reopen allows a transition out of a final state.
 	Reopen bool     `yaml:"reopen"`
 	Do     []Action `yaml:"do"`
+}
+
+// events lists those that the transition is for.
+func (t *Transition) events() []string {
+	if len(t.Events) > 0 {
+		return t.Events
+	}
+	return []string{t.Event}
 }
 
 // Migrate maps a state of earlier versions.

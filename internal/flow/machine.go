@@ -68,6 +68,7 @@ type Compiled struct {
 	states []state
 	index  map[string]int
 	uses   policy.Uses
+	sheet  *policy.Sheet // says where examples are
 }
 
 type state struct {
@@ -115,8 +116,9 @@ var ErrState = errors.New("flow: there is no such state")
 
 // Versioned is the flow as one of its versions: instances that start in it carry the reference.
 func (c *Compiled) Versioned(version int64) *Compiled {
-	out := *c
+	out, p := *c, *c.Policy
 	out.Ref = fmt.Sprintf("%s@%d", c.Name, version)
+	out.Policy, p.Body = &p, &out
 	return &out
 }
 
@@ -205,7 +207,7 @@ func (x *transition) holds(m *Move, f *policy.Facts) bool {
 	}
 	ok, err := x.when.Bool(cmp.Or(f, &noFacts))
 	if err != nil && m.Failed == nil {
-		m.Failed = fmt.Errorf("the condition %q of %s in state %s: %w", x.when.Source(), m.Event, m.From, err)
+		m.Failed = fmt.Errorf("the condition %q of %s in state %s: %w", x.when.Source(), m.Event, m.To.State, err)
 	}
 	return err == nil && ok
 }
@@ -219,7 +221,7 @@ chain:
 		if r = c.states[to].on[eventEnter]; r == nil {
 			break
 		}
-		m.From, m.To.State = m.To.State, c.states[to].name // for what a failed condition says
+		m.To.State = c.states[to].name // for what a failed condition says
 		for i := range r.transitions {
 			x := &r.transitions[i]
 			if !x.holds(m, f) {
@@ -388,7 +390,7 @@ func (c *Compiled) ready(m *Move, acts []Act, f *policy.Facts) []Act {
 			var err error
 			if a.Amount, err = a.amount.Int(cmp.Or(f, &noFacts)); err != nil || a.Amount < 0 {
 				if m.Failed == nil {
-					m.Failed = fmt.Errorf("the amount %q of %s in state %s is %d: %w", a.amount.Source(), m.Event, m.From, a.Amount, err)
+					m.Failed = fmt.Errorf("the amount %q of %s in state %s is %d: %w", a.amount.Source(), m.Event, m.To.State, a.Amount, err)
 				}
 				continue
 			}

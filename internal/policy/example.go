@@ -215,14 +215,7 @@ func (c *Compiled) decideAvailability(g *Given) (map[string]any, error) {
 
 func (c *Compiled) decideReturn(g *Given) (map[string]any, error) {
 	f := g.facts()
-	r := g.Returned
-	f.Returned = &Returned{Reason: r.Reason, Condition: r.Condition, Method: r.Method, Quantity: 1, Days: r.Days}
-	if r.Method == "" {
-		f.Returned.Method = "mail"
-	}
-	if r.Quantity != nil {
-		f.Returned.Quantity = *r.Quantity
-	}
+	f.Returned = g.ReturnedFacts()
 	rule, err := c.Returns.Choose(f)
 	if err != nil {
 		return nil, err

@@ -154,6 +154,16 @@ func (g *Given) LineFacts(i int) (*Line, *SKU) {
 	}
 }
 
+// ReturnedFacts are the facts of what is returned; Returned must not be nil.
+func (g *Given) ReturnedFacts() *Returned {
+	r := g.Returned
+	out := &Returned{Reason: r.Reason, Condition: r.Condition, Method: cmp.Or(r.Method, "mail"), Quantity: 1, Days: r.Days}
+	if r.Quantity != nil {
+		out.Quantity = *r.Quantity
+	}
+	return out
+}
+
 // LocationFacts are the facts of location i.
 func (g *Given) LocationFacts(i int) *Location {
 	l := &g.Locations[i]
