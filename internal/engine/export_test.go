@@ -132,3 +132,8 @@ func (e *Engine) ReadOpenPromises(ctx context.Context) {
 
 // MaxBoardRows bounds the remembered boards twice.
 const MaxBoardRows = maxBoardRows
+
+// Change decides about an order by its state alone.
+func (e *Engine) Change(ctx context.Context, id string, m Meta, decide func(o *order.Order) ([]order.Event, error)) (*Reply, error) {
+	return e.changeOrder(ctx, id, m, func(_ *Tx, o *order.Order) ([]order.Event, error) { return decide(o) })
+}

@@ -82,6 +82,12 @@ func (n *node) close() {
 
 func ptr[T any](v T) *T { return &v }
 
+// pass lets time go by and everything happen that comes due.
+func (n *node) pass(d time.Duration) {
+	n.clock.advance(d)
+	n.FireTimersInOrder(background)
+}
+
 // retailer fills a node with locations on a line from north to south, SKUs
 // S0… and a kit K of one S0 and two S1, and stock of every SKU at every location.
 func (n *node) retailer(locations, skus int, stock int64) {

@@ -82,11 +82,11 @@ func TestWorkAtLocationsIsLearned(t *testing.T) {
 			n.close()
 			n = studious(t, reopen(), n.clock)
 		}
-		n.clock.advance(10 * time.Hour)
+		n.pass(10 * time.Hour)
 		n.step(f.ID, "pick", order.Step{})
-		n.clock.advance(time.Hour)
+		n.pass(time.Hour)
 		n.step(f.ID, "pack", order.Step{})
-		n.clock.advance(time.Hour)
+		n.pass(time.Hour)
 		n.step(f.ID, "ship", order.Step{})
 	}
 	n.capture(basket("begun", "S0"))

@@ -79,17 +79,17 @@ func (n *node) work(i int) {
 	n.tb.Helper()
 	o := n.capture(basket(fmt.Sprint("work-", i), "S0"))
 	f := o.Fulfillments[0].ID
-	n.clock.advance(time.Hour)
+	n.pass(time.Hour)
 	if i%3 == 0 {
 		n.step(f, "reject", order.Step{Reason: "not found"})
 		return
 	}
 	n.step(f, "accept", order.Step{})
 	n.step(f, "pick", order.Step{})
-	n.clock.advance(time.Hour)
+	n.pass(time.Hour)
 	n.step(f, "ship", order.Step{})
 	if i%3 == 1 {
-		n.clock.advance(20 * time.Hour)
+		n.pass(20 * time.Hour)
 		n.step(f, "deliver", order.Step{})
 	}
 }

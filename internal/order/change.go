@@ -104,3 +104,33 @@ func (o *Order) applyLost(f *Fulfillment, e *Event) {
 		f.Status = FulfillmentLost
 	}
 }
+
+// CancelFulfillment gives the events that cancel what is in a fulfillment: what is not picked at
+// once, the rest by asking the location to stop it. Returns a *Refusal when nothing can be stopped.
+func (o *Order) CancelFulfillment(id, reason string, at time.Time) ([]Event, error) {
+	f := o.Fulfillment(id)
+	if f == nil {
+		return nil, refuse(CodeNoFulfillment, "", "the order has no fulfillment %q", id)
+	}
+	var free, picked []LineQuantity
+	for i := range f.Lines {
+		l := &f.Lines[i]
+		if n := l.unpicked(); n > 0 && allowed("cancel", f.Status) {
+			free = append(free, LineQuantity{Line: l.Line, Quantity: n})
+		}
+		if n := l.Picked - l.Shipped; n > 0 && f.Stop == nil {
+			picked = append(picked, LineQuantity{Line: l.Line, Quantity: n})
+		}
+	}
+	var events []Event
+	if len(free) > 0 {
+		events = append(events, Event{Type: EventFulfillmentCancel, FulfillmentID: id, Lines: free, Reason: reason})
+	}
+	if len(picked) > 0 {
+		events = append(events, Event{Type: EventFulfillmentStopRequested, FulfillmentID: id, Lines: picked, Reason: reason, Then: ThenCancel, At: at.Add(DefaultStopAnswer)})
+	}
+	if len(events) == 0 {
+		return nil, refuse(CodeNotCancellable, "", "every unit of fulfillment %s left, or is cancelled already", id)
+	}
+	return events, nil
+}

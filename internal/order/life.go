@@ -187,3 +187,19 @@ func (o *Order) NextWake() (next time.Time) {
 }
 
 func number(prefix string, n int) string { return prefix + strconv.Itoa(n) }
+
+// FlowOf is where the order (""), a fulfillment or a return is in its flow; nil: in none.
+func (o *Order) FlowOf(of string) *FlowState {
+	if at := o.flow(of); at != nil {
+		return *at
+	}
+	return nil
+}
+
+// SetFlow puts the order (""), a fulfillment or a return into a state. The order must be the
+// caller's own (see Extend), and an event flow.moved must say so afterwards.
+func (o *Order) SetFlow(of string, to *FlowState) {
+	if at := o.flow(of); at != nil {
+		*at = to
+	}
+}
