@@ -65,6 +65,7 @@ func CompileText(text []byte) (*policy.Compiled, error) {
 	head := c.head()
 	if c.subject != "" {
 		c.flow()
+		c.check()
 		c.examples()
 	}
 	c.out.Policy, c.out.Subject, c.out.sheet = head, c.subject, s
