@@ -119,6 +119,7 @@ type Engine struct {
 	boards    boards
 	learning  *learning
 	lorePtr   atomic.Pointer[lore]
+	kpis      atomic.Pointer[KPIs]
 
 	inflight sync.Map // idempotency keys being decided
 	// relocating is held by the relocation that runs.

@@ -33,15 +33,18 @@ const (
 // learner learns from the log of orders. One goroutine uses it at a time.
 type learner interface {
 	id() string
-	// observe takes the events of one command. o is the order as it is now, with all fulfillments there ever
-	// were; one without anything when it is not known.
-	observe(o *order.Order, events []order.Event, at time.Time)
+	observe(x *lesson)
 	// encode returns all it knows, and keeps what decisions may read of it for publish.
 	encode(version int64, at time.Time) ([]byte, error)
 	// restore goes on from what encode returned, and keeps what decisions may read of it for publish.
 	restore(body []byte) error
 	// publish puts what the last encode or restore kept into the lore.
 	publish(into *lore)
+}
+
+// preparer is a learner that has to read more before it can observe lessons. After an error nothing is observed.
+type preparer interface {
+	prepare(ctx context.Context, lessons []lesson) error
 }
 
 // study is a learner with its place in the log.
@@ -83,6 +86,7 @@ func newLearning(e *Engine) *learning {
 	l.add(1, func() learner { return newHistoryLearner() })
 	l.add(delaysEvery, func() learner { return newDelayLearner() })
 	l.add(pricesEvery, func() learner { return newPriceLearner(e) })
+	l.add(kpisEvery, func() learner { return newKPILearner(e) })
 	return l
 }
 
@@ -106,10 +110,12 @@ func (l *learning) run(ctx context.Context) {
 	if l.e.Now().Before(l.standby) {
 		return
 	}
-	if _, err := l.read(ctx, l.rows()); err != nil {
+	more, err := l.read(ctx, l.rows())
+	if err != nil {
 		l.warn(ctx, "could not learn from the log", err)
 		return
 	}
+	l.showKPIs(l.e.Now(), more)
 	for _, s := range l.studies {
 		last := s.at
 		if last.IsZero() {
@@ -166,6 +172,7 @@ func (e *Engine) LearnNow(ctx context.Context) error {
 			}
 		}
 	}
+	l.showKPIs(l.e.Now(), false)
 	return nil
 }
 
@@ -205,9 +212,16 @@ func (l *learning) readPage(ctx context.Context, bucket int) (int, error) {
 	}
 	last := rows[len(rows)-1].Seq
 	for _, s := range l.studies {
+		if p, ok := s.learner.(preparer); ok {
+			if err := p.prepare(ctx, s.fresh(lessons, bucket)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, s := range l.studies {
 		for i := range lessons {
 			if x := &lessons[i]; x.seq > s.cursors[bucket] {
-				s.observe(x.order, x.events, x.at)
+				s.observe(x)
 				s.observed++
 				s.unsaved++
 			}
@@ -217,10 +231,18 @@ func (l *learning) readPage(ctx context.Context, bucket int) (int, error) {
 	return len(rows), nil
 }
 
-// lesson is one command on an order.
+// fresh are the lessons that the study has not observed.
+func (s *study) fresh(lessons []lesson, bucket int) []lesson {
+	at, _ := slices.BinarySearchFunc(lessons, s.cursors[bucket]+1, func(x lesson, seq int64) int { return int(x.seq - seq) })
+	return lessons[at:]
+}
+
+// lesson is the events of one command on an order.
 type lesson struct {
-	seq    int64
-	key    store.Key
+	seq     int64
+	key     store.Key
+	version int64
+	// order is the order as it is now, with all fulfillments there ever were; one without anything when it is not known.
 	order  *order.Order
 	events []order.Event
 	at     time.Time
@@ -250,7 +272,7 @@ func (l *learning) lessons(ctx context.Context, rows []store.Commit) ([]lesson, 
 		if err := json.Unmarshal(r.Events, &logged); err != nil {
 			return nil, err
 		}
-		x := lesson{seq: r.Seq, key: r.Stream, at: r.Time, events: make([]order.Event, len(logged))}
+		x := lesson{seq: r.Seq, key: r.Stream, version: r.Version, at: r.Time, events: make([]order.Event, len(logged))}
 		for k := range logged {
 			x.events[k] = logged[k].Event
 			if e := &x.events[k]; e.Type == order.EventCaptured {

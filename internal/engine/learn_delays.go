@@ -66,7 +66,8 @@ func dateOf(at time.Time) network.Date {
 	return network.DateOf(year, month, day)
 }
 
-func (d *delayLearner) observe(o *order.Order, events []order.Event, at time.Time) {
+func (d *delayLearner) observe(x *lesson) {
+	o, events, at := x.order, x.events, x.at
 	d.delays.Advance(dateOf(at))
 	d.stages.Advance(dateOf(at))
 	for i := range events {

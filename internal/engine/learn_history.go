@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/history"
-	"github.com/orderly-oms/orderly/internal/order"
 )
 
 // historyLearner learns how locations work and how SKUs sell.
@@ -17,9 +16,7 @@ func newHistoryLearner() *historyLearner { return &historyLearner{history: histo
 
 func (h *historyLearner) id() string { return LearnedHistory }
 
-func (h *historyLearner) observe(o *order.Order, events []order.Event, at time.Time) {
-	h.history.Observe(o, events, at)
-}
+func (h *historyLearner) observe(x *lesson) { h.history.Observe(x.order, x.events, x.at) }
 
 func (h *historyLearner) encode(version int64, at time.Time) ([]byte, error) {
 	h.facts = h.history.Facts(version, at)

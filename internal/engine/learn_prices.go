@@ -55,7 +55,8 @@ func newPriceLearner(e *Engine) *priceLearner {
 
 func (p *priceLearner) id() string { return LearnedPrices }
 
-func (p *priceLearner) observe(_ *order.Order, events []order.Event, at time.Time) {
+func (p *priceLearner) observe(x *lesson) {
+	events, at := x.events, x.at
 	for i := range events {
 		if o := events[i].Order; events[i].Type == order.EventCaptured && o != nil && o.Method == order.Ship && o.ShipTo != nil {
 			x := priceOrder{Zone: p.zone(o.ShipTo), At: at}

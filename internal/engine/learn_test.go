@@ -313,7 +313,7 @@ func TestLearningKeepsItsIntervals(t *testing.T) {
 		n.LookAtLog(background)
 		got := []int64{}
 		for _, l := range n.Learned() {
-			if l.ID != engine.LearnedPrices {
+			if l.ID == engine.LearnedDelays || l.ID == engine.LearnedHistory {
 				got = append(got, l.Version)
 			}
 		}

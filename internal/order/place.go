@@ -46,6 +46,12 @@ const (
 	WaitCancel    = "cancel"    // do not wait
 )
 
+// Why units are cancelled that nobody asked to be cancelled: there was no stock for them. Stored: never change them.
+const (
+	ReasonNoLocation    = "no location can fulfil it"
+	ReasonWaitedTooLong = "waited until its cancel date"
+)
+
 // Waiting says what units that no location has are waiting for.
 type Waiting struct {
 	Action string `json:"action"`
@@ -101,7 +107,7 @@ func (o *Order) leave(p *Plan) []Event {
 		return nil
 	}
 	if p.Waiting.Action == WaitCancel {
-		return []Event{{Type: EventCancelled, Lines: p.Unplaced, Reason: "no location can fulfil it"}}
+		return []Event{{Type: EventCancelled, Lines: p.Unplaced, Reason: ReasonNoLocation}}
 	}
 	var events []Event
 	if waiting := o.newlyBackordered(p.Unplaced); len(waiting) > 0 {
@@ -127,7 +133,7 @@ func (o *Order) Overdue(now time.Time) []Event {
 		return nil
 	}
 	if left := o.Unplaced(); len(left) > 0 {
-		return []Event{{Type: EventCancelled, Lines: left, Reason: "waited until its cancel date"}}
+		return []Event{{Type: EventCancelled, Lines: left, Reason: ReasonWaitedTooLong}}
 	}
 	return nil
 }
