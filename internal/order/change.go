@@ -134,3 +134,40 @@ func (o *Order) CancelFulfillment(id, reason string, at time.Time) ([]Event, err
 	}
 	return events, nil
 }
+
+// exceptionStopUnanswered says that a location was asked to stop units and did not answer in time.
+const exceptionStopUnanswered = "stop_unanswered"
+
+// StopsDue gives the events for stop requests that were not answered in time: a person is
+// asked, and the location again. Nil when none is overdue.
+func (o *Order) StopsDue(now time.Time) []Event {
+	var events []Event
+	for i := range o.Fulfillments {
+		f := &o.Fulfillments[i]
+		if f.Stop == nil || f.Stop.AnswerBy.After(now) {
+			continue
+		}
+		events = append(events, Event{
+			Type: EventFulfillmentStopRequested, FulfillmentID: f.ID, Lines: f.Stop.Lines, Reason: f.Stop.Reason, Then: f.Stop.Then, At: now.Add(DefaultStopAnswer),
+		})
+		x := Exception{
+			Type: exceptionStopUnanswered, FulfillmentID: f.ID, By: "core",
+			Message: fmt.Sprintf("%s was asked at %s to stop units and has not answered", f.Location, f.Stop.AskedAt.Format(time.DateTime)),
+		}
+		if e := o.Raise(x, now); e != nil {
+			e.Exception.ID = number("e", o.ExceptionCount+1+raised(events))
+			events = append(events, *e)
+		}
+	}
+	return events
+}
+
+// raised counts the exceptions that events open, which number those after them.
+func raised(events []Event) (n int) {
+	for i := range events {
+		if events[i].Type == EventExceptionOpened {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,34 @@
+package order_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/order"
+)
+
+// A location that does not answer a request to stop is asked again, and a person once.
+func TestUnansweredStops(t *testing.T) {
+	t.Parallel()
+	o := place(t, capture(t, newOrder(order.Ship, 2)), at("dc", lq("1", 2)))
+	o = step(t, o, "pick")
+	events, err := o.CancelFulfillment("o1-1", "changed my mind", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = fold(t, o, events...)
+	due := noon.Add(order.DefaultStopAnswer)
+	if o.Fulfillments[0].Stop == nil || !o.NextWake().Equal(due) || len(o.StopsDue(due.Add(-time.Second))) != 0 {
+		t.Fatalf("stop %+v, next wake %s", o.Fulfillments[0].Stop, o.NextWake())
+	}
+	for range 2 {
+		o = fold(t, o, o.StopsDue(due)...)
+		if len(o.Exceptions) != 1 || !o.NextWake().After(due) {
+			t.Fatalf("overdue: %+v, next wake %s", o.Exceptions, o.NextWake())
+		}
+		due = o.NextWake()
+	}
+	if _, err := o.CancelFulfillment("o1-1", "again", due); err == nil {
+		t.Error("what was asked already was asked once more")
+	}
+}
