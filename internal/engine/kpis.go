@@ -155,7 +155,8 @@ func (k *kpiLearner) publish(*lore) {}
 // KPIs are the counters of this node, as of a moment.
 type KPIs struct {
 	*kpi.Counters
-	// At is when they were counted, Behind that more of the log was there than could be counted at once.
+	// At is when counting began: what was in the log by then is in them, unless Behind says that it was more than
+	// could be counted at once.
 	At     time.Time
 	Behind bool
 }

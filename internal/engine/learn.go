@@ -110,12 +110,13 @@ func (l *learning) run(ctx context.Context) {
 	if l.e.Now().Before(l.standby) {
 		return
 	}
+	began := l.e.Now()
 	more, err := l.read(ctx, l.rows())
 	if err != nil {
 		l.warn(ctx, "could not learn from the log", err)
 		return
 	}
-	l.showKPIs(l.e.Now(), more)
+	l.showKPIs(began, more)
 	for _, s := range l.studies {
 		last := s.at
 		if last.IsZero() {
@@ -154,6 +155,7 @@ func (e *Engine) LearnNow(ctx context.Context) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	l.takeUp()
+	began := l.e.Now()
 	for again := true; again; {
 		more, err := l.read(ctx, maxLearnRows)
 		if err != nil {
@@ -172,7 +174,7 @@ func (e *Engine) LearnNow(ctx context.Context) error {
 			}
 		}
 	}
-	l.showKPIs(l.e.Now(), false)
+	l.showKPIs(began, false)
 	return nil
 }
 

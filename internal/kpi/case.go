@@ -107,7 +107,9 @@ func (k *Case) look() before {
 }
 
 // waits reports that units are still to leave.
-func (k *Case) waits() bool { return !k.order.Status.Final() && k.order.Status != order.StatusFulfilled }
+func (k *Case) waits() bool {
+	return !k.order.Status.Final() && k.order.Status != order.StatusFulfilled
+}
 
 func (k *Case) returned() (n int64) {
 	for i := range k.order.Lines {

@@ -132,7 +132,7 @@ func (w *watch) promiseOf(o *order.Order, f *order.Fulfillment) time.Time {
 // What was wrong there is wrong here too.
 func (r *Report) Compare(nearest *Report) {
 	outcome := nearest.Outcome
-	r.Baseline = &outcome
+	r.Baseline, r.BaselineKPIs = &outcome, nearest.KPIs
 	for _, p := range nearest.Problems {
 		r.Problems = append(r.Problems, "under the nearest rule: "+p)
 	}

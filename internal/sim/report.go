@@ -11,6 +11,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/kpi"
 	"github.com/orderly-oms/orderly/internal/order"
 )
 
@@ -80,6 +81,10 @@ type Report struct {
 	Outcome  Outcome  `json:"outcome"`
 	Baseline *Outcome `json:"baseline,omitempty"`
 
+	// KPIs are the server's own, by its own clock; BaselineKPIs the same under the nearest rule.
+	KPIs         []kpi.Value `json:"kpis"`
+	BaselineKPIs []kpi.Value `json:"baseline_kpis,omitempty"`
+
 	Units    Units              `json:"units"`
 	Stock    Stock              `json:"stock"`
 	Payments Ledger             `json:"payments"`
@@ -99,7 +104,7 @@ type check struct {
 // report asks the server for its side and compares.
 func (w *world) report(ctx context.Context, interrupted bool) (*Report, error) {
 	r := &Report{Seed: w.opt.Seed, Interrupted: interrupted, Speed: w.opt.Speed, Seconds: round(w.closed.Sub(w.started).Seconds(), 1), Problems: []string{}}
-	parts := []check{{"payments", w.checkPayments}, {"stock", w.checkStock}}
+	parts := []check{{"payments", w.checkPayments}, {"stock", w.checkStock}, {"KPIs", w.askKPIs}}
 	if !w.isOpen {
 		parts = nil
 		r.Notes = append(r.Notes, "stopped before the retailer opened: nothing to compare")

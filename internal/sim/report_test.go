@@ -10,10 +10,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/orderly-oms/orderly/internal/kpi"
 	"github.com/orderly-oms/orderly/internal/order"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
+
+func share(x float64) *float64 { return &x }
 
 func sample() Report {
 	return Report{
@@ -26,6 +29,14 @@ func sample() Report {
 		Outcome: Outcome{
 			Rule: "main@1", Orders: 520, Shipments: 551, FromStores: 150, CarrierCents: 290_000, HandlingCents: 69_100, Waiting: 9,
 			Promises: 500, Kept: 470, CostPerOrder: 690.58, ShipmentsPerOrder: 1.0596, KeptShare: .94, PromisedHours: 50.2, TookHours: 30.4,
+		},
+		KPIs: []kpi.Value{
+			{KPI: "otif", Numerator: 470, Denominator: 500, Value: share(.94)},
+			{KPI: "cost_per_order", Currency: "EUR", Numerator: 359_100, Denominator: 520, Value: share(690.58)},
+			{KPI: "hold_time_p50"},
+			{KPI: "placed_to_delivered_p90", Numerator: 500, Value: share(7000)},
+			{KPI: "reject_reasons", Key: "out_of_stock", Numerator: 14, Denominator: 21, Value: share(.666667)},
+			{KPI: "reject_reasons", Key: "too_busy", Numerator: 7, Denominator: 21, Value: share(.333333)},
 		},
 		Units:    Units{Opening: 150_000, Received: 300, Counted: -40, Shipped: 1200, OnHand: 149_060},
 		Stock:    Stock{Positions: 33_836},
@@ -43,6 +54,7 @@ func TestReportText(t *testing.T) {
 			Rule: "nearest", Orders: 519, Shipments: 570, FromStores: 420, CarrierCents: 280_000, HandlingCents: 105_000, Waiting: 12,
 			Promises: 500, Kept: 450, CostPerOrder: 741.81, ShipmentsPerOrder: 1.0983, KeptShare: .9, PromisedHours: 44, TookHours: 35.5,
 		},
+		KPIs: []kpi.Value{{KPI: "otif", Numerator: 450, Denominator: 500, Value: share(.9)}},
 	})
 	for name, r := range map[string]*Report{"report": &alone, "compared": &compared} {
 		var text bytes.Buffer

@@ -57,6 +57,9 @@ func (r *Report) Write(w io.Writer) error {
 	if err := r.writeOutcome(w); err != nil {
 		return err
 	}
+	if err := r.writeKPIs(w); err != nil {
+		return err
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
