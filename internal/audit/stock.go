@@ -47,6 +47,7 @@ func (s *stock) at(key inventory.PositionKey) *position {
 var accounts = []inventory.Account{
 	inventory.Free, inventory.Reserved, inventory.Allocated, inventory.Picked,
 	inventory.Supplier, inventory.Shipped, inventory.Adjustment,
+	inventory.ReturnPending, inventory.Refurbished, inventory.Scrapped, inventory.ToVendor,
 }
 
 // readJournal folds the journal of every position and looks at every balance on the way.

@@ -20,6 +20,11 @@ const (
 	Supplier   Account = "supplier"   // source of receipts
 	Shipped    Account = "shipped"    // left the location for the customer
 	Adjustment Account = "adjustment" // counted differences, damage, loss
+
+	ReturnPending Account = "return_pending" // came back, not yet decided about
+	Refurbished   Account = "refurbished"    // came back, to be repaired or repacked
+	Scrapped      Account = "scrapped"
+	ToVendor      Account = "to_vendor" // came back, goes back to who supplied it
 )
 
 // Movement is one double-entry line of the stock journal: Quantity units of SKU

@@ -72,6 +72,8 @@ var EventTypes = []string{
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
 	EventEdited, EventAdjusted, EventAdjustmentDecided,
 	EventExceptionFixed, EventExceptionPostponed, EventExceptionScheduled,
+	EventReturnAuthorized, EventReturnInTransit, EventReturnReceived, EventReturnInspected, EventReturnDisposed, EventReturnRefundDue,
+	EventReturnClosed, EventReturnCancelled, EventReturnExpired, EventExchanged,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -96,6 +98,10 @@ var EventTypes = []string{
 //   - order.edited: Edit, the new values; order.adjusted, order.adjustment_decided: Adjustment
 //   - exception.fixed: ExceptionID, By, Name, the fix; Rule when a rule applied it
 //   - exception.postponed, exception.scheduled: ExceptionID, By, At, when it comes back, or when rules look at it (zero: not again)
+//   - return.authorized: ReturnID, Return; return.in_transit: ReturnID, Parcels (carrier and tracking)
+//   - return.received: ReturnID, ReturnSteps, Location, MessageID; return.inspected, return.disposed: ReturnID, ReturnSteps
+//   - return.refund_due: ReturnID, Refund; return.closed, return.cancelled, return.expired: ReturnID, Reason
+//   - order.exchanged: Exchange, the order that replaces goods of this one
 //   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
@@ -130,6 +136,14 @@ type Event struct {
 
 	Edit       *Edited     `json:"edit,omitempty"`
 	Adjustment *Adjustment `json:"adjustment,omitempty"`
+
+	Return      *Return       `json:"return,omitempty"`
+	ReturnID    string        `json:"return_id,omitempty"`
+	ReturnSteps []ReturnStep  `json:"return_steps,omitempty"`
+	Refund      *ReturnRefund `json:"refund,omitempty"`
+	Location    string        `json:"location,omitempty"` // where it happened
+	MessageID   string        `json:"message_id,omitempty"`
+	Exchange    *ExchangeRef  `json:"exchange,omitempty"`
 }
 
 // Decision says why a location got units, in short; order.sourced has all of it.
@@ -229,6 +243,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		return err
 	}
 	if known, err := o.applyServicing(e, at); known {
+		return err
+	}
+	if known, err := o.applyReturn(e, at); known {
 		return err
 	}
 	f := o.Fulfillment(e.FulfillmentID)
@@ -434,6 +451,9 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 			move(e.Fulfillment.Location, LineQuantity{Line: fl.Line}, fl.Quantity-held, inventory.Free, inventory.Allocated)
 		}
 		return capacityMovements(out, o, e)
+	}
+	if len(e.ReturnSteps) > 0 {
+		return returnMovements(o, e)
 	}
 	f := o.Fulfillment(e.FulfillmentID)
 	if f == nil {

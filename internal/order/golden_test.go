@@ -138,6 +138,7 @@ func TestPublishedShapes(t *testing.T) {
 
 	s.life()
 	s.servicing()
+	s.returns()
 
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]

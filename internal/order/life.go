@@ -135,6 +135,9 @@ func (o *Order) flow(of string) **FlowState {
 	if f := o.Fulfillment(of); f != nil {
 		return &f.Flow
 	}
+	if r := o.Return(of); r != nil {
+		return &r.Flow
+	}
 	return nil
 }
 
@@ -176,6 +179,10 @@ func (o *Order) NextWake() (next time.Time) {
 		}
 	}
 	flow(o.Flow)
+	for i := range o.Returns {
+		flow(o.Returns[i].Flow)
+		wake(o.Returns[i].wake())
+	}
 	for i := range o.Fulfillments {
 		f := &o.Fulfillments[i]
 		flow(f.Flow)

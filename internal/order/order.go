@@ -207,6 +207,11 @@ type Order struct {
 	Exceptions     []Exception `json:"exceptions,omitempty"`
 	ExceptionCount int         `json:"exception_count,omitempty"`
 	Notes          []Note      `json:"notes,omitempty"`
+	// Returns are all returns there were, oldest first.
+	Returns []Return `json:"returns,omitempty"`
+	// ExchangedBy are orders that replace goods of this one; ExchangeOf is the order whose goods this one replaces.
+	ExchangedBy []ExchangeRef `json:"exchanged_by,omitempty"`
+	ExchangeOf  *ExchangeRef  `json:"exchange_of,omitempty"`
 	// RuleFixes counts the fixes that each rule applied by itself.
 	RuleFixes map[string]int `json:"rule_fixes,omitempty"`
 	// Touches counts what people did about the order, TouchSeconds how long it took them.
@@ -349,6 +354,7 @@ func (o *Order) clone() *Order {
 	c.Excluded = append([]string(nil), o.Excluded...)
 	c.Holds = slices.Clone(o.Holds)
 	c.Exceptions = slices.Clone(o.Exceptions)
+	c.Returns = cloneReturns(o.Returns)
 	return &c
 }
 
