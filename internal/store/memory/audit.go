@@ -19,9 +19,6 @@ func (s *Store) Audit(ctx context.Context, read func(*store.View) error) error {
 	return read(s.d.look())
 }
 
-// Look reads the disk from outside: an audit without a handle, which no fault meets.
-func (d *Disk) Look(read func(*store.View) error) error { return read(d.look()) }
-
 func (d *Disk) look() *store.View {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

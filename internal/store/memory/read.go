@@ -101,10 +101,7 @@ func (s *Store) Due(ctx context.Context, bucket int, now time.Time, limit int) (
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := &d.wakes[bucket]
-	due := q.take(now.UnixMicro(), limit, func(x queued) bool {
-		r := d.records[store.Kind(x.kind)][store.Key{Bucket: bucket, Kind: store.Kind(x.kind), ID: x.name}]
-		return r != nil && !r.Wake.IsZero() && r.Wake.UnixMicro() == x.at
-	})
+	due := q.take(now.UnixMicro(), limit, func(x queued) bool { return d.wanted(bucket, x) })
 	keys := make([]store.Key, len(due))
 	for i, x := range due {
 		q.add(x) // it is due until its record says otherwise
