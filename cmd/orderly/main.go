@@ -42,6 +42,7 @@ type commands struct {
 	Bench     benchCommand     `cmd:"" help:"Measure throughput and latency of a server, or of planning."`
 	BenchBare benchBareCommand `cmd:"" hidden:""`
 	Verify    verifyCommand    `cmd:"" help:"Audit a store, also beside a running server; exit code 1 on a violation."`
+	Simulate  simulateCommand  `cmd:"" help:"Simulate whole lives of a retailer under faults and check every invariant; exit code 1 on a violation."`
 	Policy    policyCommand    `cmd:"" help:"Check, test, compare, publish and roll back policies."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

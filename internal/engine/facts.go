@@ -200,7 +200,7 @@ func (e *Engine) availability(book *inventory.Book, s *sources, f *sourcing.Fact
 	for i, w := range group {
 		buffer.Reset()
 		answer = book.AppendAvailability(answer[:0], &buffer, inventory.Inquiry{
-			SKU: w.sku, Parts: w.parts, Locations: s.indexes, Buffer: s.buffer, Withheld: withheld, Empty: true,
+			SKU: w.sku, Parts: w.parts, Locations: s.indexesIn(book), Buffer: s.buffer, Withheld: withheld, Empty: true,
 		})
 		for c, stock := range answer[0].Locations {
 			units := stock.Units

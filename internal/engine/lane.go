@@ -35,18 +35,13 @@ func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
 		return nil, ErrClosed
 	}
 	defer e.submits.Done()
-	if e.opt.Inline {
-		return e.submitInline(c)
-	}
 	if c.Key != nil {
 		if _, busy := e.inflight.LoadOrStore(c.Key.Key, struct{}{}); busy {
 			return nil, ErrInFlight
 		}
 	}
 	r := &request{command: c, id: e.opt.NewID(), done: make(chan struct{})}
-	select {
-	case e.lanes[c.lane()].queue <- r:
-	default:
+	if !e.enqueue(c.lane(), r) {
 		e.forget(c)
 		return nil, ErrBusy
 	}
@@ -55,6 +50,20 @@ func (e *Engine) Submit(ctx context.Context, c *Command) (*Reply, error) {
 		return r.reply, r.err
 	case <-ctx.Done():
 		return nil, fmt.Errorf("gave up waiting, the command may still take effect: %w", ctx.Err())
+	}
+}
+
+// enqueue hands a request to a lane; false: its queue is full. An inline engine decides it at once.
+func (e *Engine) enqueue(lane int, r *request) bool {
+	if e.opt.Inline {
+		e.decideInline(lane, []*request{r})
+		return true
+	}
+	select {
+	case e.lanes[lane].queue <- r:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -148,7 +157,7 @@ func (l *lane) process(requests []*request) {
 			b.takeBack(e)
 			err = fmt.Errorf("%w: record and stock in memory contradict each other", store.ErrConflict)
 		}
-		if err == nil && len(b.store.Commits) > 0 {
+		if err == nil && b.writes() {
 			if err = e.store.Commit(context.Background(), &b.store); err == nil {
 				l.publish(b)
 			} else {
@@ -241,7 +250,7 @@ func (l *lane) decide(requests []*request, careful, fresh bool) (*batch, []outco
 			return nil, nil, err
 		}
 	}
-	if len(b.store.Commits) > 0 {
+	if b.writes() {
 		if err := b.seal(); err != nil {
 			b.takeBack(e)
 			return nil, nil, err

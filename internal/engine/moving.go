@@ -116,13 +116,11 @@ func (j *joint) send(s *soft) (*request, error) {
 	if s.touched {
 		lane = 0
 	}
-	select {
-	case e.lanes[lane].queue <- r:
+	if e.enqueue(lane, r) {
 		return r, nil
-	default:
-		e.submits.Done()
-		return nil, ErrBusy
 	}
+	e.submits.Done()
+	return nil, ErrBusy
 }
 
 // count notes what became of an order and reports that it stays.

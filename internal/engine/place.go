@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -153,7 +154,8 @@ func (p *placing) decide(group []*want, c *policy.Compiled, name string) order.W
 
 // place turns shares into placements, ascending by location.
 func (p *placing) place(held *claimed) error {
-	for location, sh := range p.shares {
+	for _, location := range slices.Sorted(maps.Keys(p.shares)) { // in order: opening capacity is logged
+		sh := p.shares[location]
 		pl := order.Placement{
 			Location: location, Lines: sh.lines, Reserved: sh.reserved, Service: sh.service, Via: sh.via, Cost: sh.carrier,
 			Decision: order.Decision{Rule: sh.rule, Candidates: len(p.s.locations), Excluded: p.o.Excluded, Reason: sh.reason},
@@ -175,7 +177,6 @@ func (p *placing) place(held *claimed) error {
 		}
 		p.plan.Placements = append(p.plan.Placements, pl)
 	}
-	slices.SortFunc(p.plan.Placements, func(a, b order.Placement) int { return compare(a.Location, b.Location) })
 	return nil
 }
 

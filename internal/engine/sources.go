@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/policy"
@@ -24,6 +25,7 @@ type sources struct {
 	directory *network.Directory
 	locations []*network.Location // ascending by id
 	places    []*policy.Location  // the same, as policies see them
+	book      *inventory.Book     // that was read
 	indexes   []int32             // of the locations in the book
 	distances []float64           // km; sourcing.UnknownDistance when unknown
 	legs      [][]network.Leg     // per location, the services that go from there to the destination
@@ -101,7 +103,7 @@ func serviceIDs(d *network.Directory, named string) []string {
 func (s *sources) fill(e *Engine, to *network.Address, services []string) {
 	book, n := e.Book(), len(s.locations)
 	places := e.placesOf(s.directory)
-	s.places = make([]*policy.Location, n)
+	s.book, s.places = book, make([]*policy.Location, n)
 	s.indexes, s.distances, s.legs = make([]int32, n), make([]float64, n), make([][]network.Leg, n)
 	legs := make([]network.Leg, 0, n*len(services))
 	for i, l := range s.locations {
@@ -150,6 +152,18 @@ func (s *sources) only(location string) *sources {
 		one.via = s.via[i : i+1]
 	}
 	return &one
+}
+
+// indexesIn are the locations' indexes in a book, which is another one when memory was reloaded meanwhile.
+func (s *sources) indexesIn(book *inventory.Book) []int32 {
+	if s.book == book {
+		return s.indexes
+	}
+	indexes := make([]int32, len(s.locations))
+	for i, l := range s.locations {
+		indexes[i] = book.LocationIndex(l.ID)
+	}
+	return indexes
 }
 
 // places are a directory's locations as policies see them, made once per directory.

@@ -57,33 +57,32 @@ func (e *Engine) work(context.Context) {
 }
 
 // SubmitBatch has commands of one lane decided and committed together, by an inline engine, as
-// those are that wait at the same time. At most one of them may have a given idempotency key.
+// those are that wait at the same time.
 func (e *Engine) SubmitBatch(commands []*Command) ([]*Reply, []error) {
 	replies, errs := make([]*Reply, len(commands)), make([]error, len(commands))
 	if len(commands) == 0 {
-		return replies, errs
-	}
-	if err := e.regain(); err != nil {
-		for i := range errs {
-			errs[i] = err
-		}
 		return replies, errs
 	}
 	requests := make([]*request, len(commands))
 	for i, c := range commands {
 		requests[i] = &request{command: c, id: e.opt.NewID(), done: make(chan struct{})}
 	}
-	e.lanes[commands[0].lane()].process(requests)
+	e.decideInline(commands[0].lane(), requests)
 	for i, r := range requests {
 		replies[i], errs[i] = r.reply, r.err
 	}
 	return replies, errs
 }
 
-// submitInline is Submit of an inline engine.
-func (e *Engine) submitInline(c *Command) (*Reply, error) {
-	replies, errs := e.SubmitBatch([]*Command{c})
-	return replies[0], errs[0]
+// decideInline decides requests and answers them before it returns.
+func (e *Engine) decideInline(lane int, requests []*request) {
+	if err := e.regain(); err != nil {
+		for _, r := range requests {
+			r.finish(e, nil, err)
+		}
+		return
+	}
+	e.lanes[lane].process(requests)
 }
 
 // distrust has memory reloaded, because nobody knows whether a commit took effect.

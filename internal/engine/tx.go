@@ -332,6 +332,10 @@ func (b *batch) base(k store.Key) int64 {
 	return 0
 }
 
+// writes reports whether there is something to commit. The answer to a command that changed nothing
+// is remembered as well: its repetition must not change anything either.
+func (b *batch) writes() bool { return len(b.store.Commits)+len(b.store.Answers) > 0 }
+
 // seal fills in what the store writes: encoded records and net position changes.
 func (b *batch) seal() error {
 	for k, en := range b.entries {
@@ -353,7 +357,10 @@ func (b *batch) seal() error {
 	}
 	changes := b.net.Changes()
 	b.store.Positions = make([]store.PositionChange, 0, len(changes))
-	at := b.store.Commits[len(b.store.Commits)-1].Time
+	var at time.Time
+	if n := len(b.store.Commits); n > 0 {
+		at = b.store.Commits[n-1].Time
+	}
 	for _, c := range changes {
 		pc := store.PositionChange{PositionKey: c.PositionKey, Delta: c.Delta, Need: c.Need}
 		if c.OnHand != 0 {

@@ -49,7 +49,7 @@ func (n *node) start() {
 	died := w.survive(n, func() {
 		e, err = engine.Open(ctx, s, engine.Options{
 			Clock: func() time.Time { return w.now.Add(n.skew()) }, NewID: w.newID, Log: quiet, Inline: true,
-			LearnInterval: time.Hour, SnapshotInterval: 6 * time.Hour, Fatal: func(err error) { panic(memory.Crash{}) },
+			LearnInterval: time.Hour, SnapshotInterval: 20 * time.Hour, Fatal: func(err error) { panic(memory.Crash{}) },
 		})
 	})
 	if died || err != nil {
@@ -57,7 +57,7 @@ func (n *node) start() {
 		n.down()
 		return
 	}
-	n.s, n.e, n.done = s, e, map[string]time.Time{}
+	n.s, n.e, n.done = s, e, map[string]time.Time{"learning": w.now, "sweep": w.now, "promises": w.now}
 	w.say("node %s is up", n.name)
 }
 
@@ -157,6 +157,9 @@ const tickInterval = 30 * time.Minute
 // tickSoon sees to it that the node does its tasks at the latest after the interval, or when a timer comes due.
 func (w *World) tickSoon(n *node) {
 	at := w.now.Add(w.between(time.Minute, tickInterval))
+	if w.calm {
+		at = at.Add(6 * tickInterval)
+	}
 	if next := w.disk.NextWake(); !next.IsZero() && next.Before(at) {
 		at = next.Add(w.between(0, 20*time.Second))
 	}
@@ -192,7 +195,7 @@ func (w *World) tick(n *node) {
 		return
 	}
 	for _, t := range n.e.Tasks() {
-		if w.now.Sub(n.done[t.Name]) < seldom[t.Name] {
+		if w.now.Sub(n.done[t.Name]) < seldom[t.Name] || t.Name == "learning" && !w.weather.learning {
 			continue
 		}
 		n.done[t.Name] = w.now
@@ -203,7 +206,7 @@ func (w *World) tick(n *node) {
 }
 
 // seldom is how often at most tasks are done that nothing waits for.
-var seldom = map[string]time.Duration{"sweep": 2 * time.Hour, "learning": 3 * time.Hour, "promises": time.Hour}
+var seldom = map[string]time.Duration{"sweep": 12 * time.Hour, "learning": 24 * time.Hour, "promises": 8 * time.Hour}
 
 // transient reports an error after which the sender tries again.
 func transient(err error) bool {

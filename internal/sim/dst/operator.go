@@ -67,7 +67,7 @@ sourcing:
         - term: carrier
       limits:
         kits: component
-        transfers: true
+      transfers: true
   otherwise:
     action: cancel
 `}

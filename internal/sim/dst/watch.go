@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"hash"
 	"hash/fnv"
 	"slices"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
@@ -102,11 +104,11 @@ func (x *watch) row(bucket int, c *store.Commit) {
 
 // note adds a row to the hash of the log.
 func (x *watch) note(c *store.Commit) {
-	b, err := json.Marshal(c)
-	if err != nil {
-		panic(err)
+	fmt.Fprintf(x.hash, "%d/%d %s %s %d %d %s %s %s %v\n", c.Stream.Bucket, c.Seq, c.Stream.Kind, c.Stream.ID, c.Version, c.Time.UnixMicro(), c.Actor, c.Command, c.Node, c.Movements)
+	x.hash.Write(c.Events)
+	if x.w.opt.Trace != nil {
+		fmt.Fprintf(x.w.opt.Trace, "         log %d/%d %s %s v%d by %s: %s %v\n", c.Stream.Bucket, c.Seq, c.Stream.Kind, c.Stream.ID, c.Version, c.Actor, c.Events, c.Movements)
 	}
-	x.hash.Write(b)
 }
 
 // move folds a movement and checks what no moment may have.
@@ -219,17 +221,19 @@ func (x *watch) checkRecord(id string) {
 	if r.Version != o.Version {
 		fail(34, "events and records tell the same story", "order %s is stored at version %d, its log ends with %d", id, r.Version, o.Version)
 	}
-	body, err := json.Marshal(o)
-	if err != nil {
-		panic(err)
-	}
-	if !bytes.Equal(body, r.Body) {
-		fail(44, "replaying the log gives the same bytes", "order %s is stored as\n%s\nand its events make\n%s", id, r.Body, body)
+	if o.Version%4 == 0 { // the audit at the end looks at all
+		body, err := json.Marshal(o)
+		if err != nil {
+			panic(err)
+		}
+		if !bytes.Equal(body, r.Body) {
+			fail(44, "replaying the log gives the same bytes", "order %s is stored as\n%s\nand its events make\n%s", id, r.Body, body)
+		}
 	}
 	if r.State != string(o.Status) {
 		fail(34, "events and records tell the same story", "order %s is filed as %s and is %s", id, r.State, o.Status)
 	}
-	if !r.Wake.Equal(o.NextWake()) {
+	if !r.Wake.Equal(o.NextWake().Truncate(time.Microsecond)) {
 		fail(41, "timers are armed", "order %s wants to be woken at %s, its timer is set to %s", id, o.NextWake(), r.Wake)
 	}
 	if !o.Status.Final() && r.Wake.IsZero() && !pending(o) {

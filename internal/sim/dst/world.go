@@ -43,6 +43,7 @@ type weather struct {
 	jumps                    float64 // of ticks, by hours
 	silent, reject, short    float64 // of fulfillments
 	skew                     time.Duration
+	learning                 bool // nodes learn from the log, which costs more than everything else
 }
 
 var began = time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
@@ -76,6 +77,7 @@ func (w *World) drawWeather() weather {
 		crashes: share(0, 0, .001, .01), jumps: share(0, 0, .001),
 		silent: share(0, .02, .08), reject: share(.02, .08, .25), short: share(.02, .08, .25),
 	}
+	f.learning = w.chance(.05)
 	if w.chance(.2) {
 		f.skew = time.Duration(w.r.IntN(180)-90) * time.Second
 	}
