@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"internal/sourcing"},
 	{"internal/promise"},
 	{"internal/order"},
+	{"internal/exception"},
 	{"internal/flow"},
 	{"internal/bulk", "internal/history", "internal/kpi", "internal/partner/importer", "internal/store"},
 	{"internal/store/sqlite", "internal/store/postgres", "internal/store/memory", "internal/store/storetest", "internal/pgtest"},
@@ -42,7 +43,7 @@ var layers = [][]string{
 // randomness, no files, no goroutines that outlive a call.
 var pure = []string{
 	"internal/problem", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
-	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/order", "internal/flow", "internal/history", "internal/kpi", "internal/bulk", "internal/partner/importer",
+	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/kpi", "internal/bulk", "internal/partner/importer",
 }
 
 // impure are imports that a pure package must not have.

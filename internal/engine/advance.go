@@ -311,6 +311,9 @@ func (e *Engine) wakeOrder(tx *Tx, en *Entry) (*Reply, error) {
 	if err := c.fire(); err != nil {
 		return nil, err
 	}
+	if err := c.fixDue(); err != nil {
+		return nil, err
+	}
 	if err := c.wakeStock(); err != nil {
 		return nil, err
 	}

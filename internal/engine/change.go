@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
@@ -146,8 +147,14 @@ func (c *change) save() (*order.Order, error) {
 	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
 		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
 	}
+	if next.ExceptionCount > 0 && (o == nil || o.ExceptionCount == 0) {
+		r.Terms = append(r.Terms, termException)
+	}
 	tx.Put(r, next)
 	tx.After(func() { tx.e.promised.changed(o, next) })
+	if len(next.Exceptions) > 0 || o != nil && len(o.Exceptions) > 0 {
+		tx.After(func() { tx.e.exceptions.changed(o, next) })
+	}
 	return next, nil
 }
 
@@ -161,6 +168,9 @@ func (c *change) close() error {
 		if err := c.react(); err != nil {
 			return err
 		}
+	}
+	if err := c.schedule(); err != nil {
+		return err
 	}
 	if len(c.flows) > 0 {
 		c.events = append(c.events, order.Event{Type: order.EventFlowMoved, Moves: c.flows})
@@ -188,11 +198,8 @@ func (c *change) promiseChange() *order.Event {
 
 // touch is the person's work as it is kept with the order.
 func (m *Manual) touch(tx *Tx) *order.Touch {
-	return &order.Touch{By: m.Operator, At: tx.Now, Action: m.Action, Seconds: cmp.Or(m.Seconds, statedSeconds), Cause: m.Cause}
+	return &order.Touch{By: m.Operator, At: tx.Now, Action: m.Action, Seconds: cmp.Or(m.Seconds, exception.SecondsFor(m.Action, m.Cause)), Cause: m.Cause}
 }
-
-// statedSeconds is what an action is taken to need when nobody says.
-const statedSeconds = 60
 
 // okReply shows an order after a command.
 func (tx *Tx) okReply(o *order.Order) *Reply {

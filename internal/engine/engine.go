@@ -121,6 +121,8 @@ type Engine struct {
 	lorePtr   atomic.Pointer[lore]
 	kpis      atomic.Pointer[KPIs]
 
+	exceptions *openExceptions
+
 	inflight sync.Map // idempotency keys being decided
 	// relocating is held by the relocation that runs.
 	relocating sync.Mutex
@@ -169,6 +171,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 		e.lanes = append(e.lanes, &lane{e: e, bucket: b, queue: make(chan *request, maxQueueCommands)})
 	}
 	e.promised = newOpenPromises(e)
+	e.exceptions = newOpenExceptions(e)
 	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {
 		return nil, err
@@ -215,6 +218,7 @@ func (e *Engine) reload(cause error) {
 		cancel()
 		if err == nil {
 			e.promised.begin()
+			e.exceptions.begin()
 			e.log.Info("memory is current again")
 			return
 		}

@@ -139,5 +139,6 @@ func (e *Engine) absorb(ctx context.Context, rows []store.Commit) error {
 		m.apply(book)
 	}
 	e.promised.followed(rows)
+	e.exceptions.followed(rows)
 	return e.absorbReference(records)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/orderly-oms/orderly/internal/catalog"
+	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -35,6 +36,8 @@ const (
 	// KindPolicy is a policy with its history, KindPolicyVersion the text of one version.
 	KindPolicy        store.Kind = "policy"
 	KindPolicyVersion store.Kind = "policy_version"
+	// KindException is an exception that belongs to no order.
+	KindException store.Kind = "exception"
 	// KindLearned is what one learner learned from the log, with its place there.
 	KindLearned store.Kind = "learned"
 )
@@ -56,7 +59,8 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindCapacity:    into[openedCapacity],
 	KindRelocation:  into[relocation],
 	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
-	KindLearned: intoLearned,
+	KindException: into[exception.Standalone],
+	KindLearned:   intoLearned,
 }
 
 func into[T any](body []byte) (any, error) {

@@ -26,6 +26,7 @@ func (e *Engine) Tasks() []Task {
 		{"timers", timerInterval, e.FireTimers},
 		{"sweep", sweepInterval, e.sweep},
 		{"promises", settleInterval, e.promised.run},
+		{"exceptions", exceptionsInterval, e.exceptions.run},
 		{"learning", e.opt.LearnInterval, e.learning.run},
 	}
 	if !e.store.Exclusive() {
@@ -102,6 +103,7 @@ func (e *Engine) regain() error {
 			return fmt.Errorf("%w: memory could not be read anew: %w", store.ErrUnavailable, err)
 		}
 		e.promised.begin()
+		e.exceptions.begin()
 		e.reloading.Store(0)
 	}
 	return nil

@@ -49,9 +49,9 @@ func (o *Order) Claim(id, owner string, take bool) ([]Event, error) {
 	switch {
 	case x == nil:
 		return nil, refuse(CodeUnknownException, "exception", "the order has no open exception %q", id)
-	case x.Owner == owner:
+	case x.Owner == owner && !x.ClaimedAt.IsZero() || x.Owner == "" && owner == "":
 		return nil, nil
-	case x.Owner != "" && owner != "" && !take:
+	case !x.ClaimedAt.IsZero() && owner != "" && !take: // without a claim the owner is the team that a flow named
 		return nil, refuse(CodeClaimed, "owner", "%s works on it since %s; say take to take it over", x.Owner, x.ClaimedAt.Format(time.RFC3339))
 	}
 	return []Event{{Type: EventExceptionClaimed, ExceptionID: id, By: owner}}, nil

@@ -53,6 +53,7 @@ type Compiled struct {
 	Availability *CompiledAvailability
 	Returns      *CompiledReturns
 	Holds        *CompiledHolds
+	Exceptions   *CompiledExceptions
 	// Body is what the package of another kind made of its document (Sheet.Compiled).
 	Body any
 
@@ -168,6 +169,10 @@ func Compile(d *Document) (*Compiled, error) {
 	case KindHolds:
 		if d.Holds != nil {
 			out.Holds = c.holds(d.Holds)
+		}
+	case KindExceptions:
+		if d.Exceptions != nil {
+			out.Exceptions = c.exceptions(d.Exceptions)
 		}
 	}
 	c.examples(d)
@@ -304,6 +309,7 @@ func (c *compiler) head(d *Document, out *Compiled) {
 		there bool
 	}{
 		{KindSourcing, d.Sourcing != nil}, {KindPromise, d.Promise != nil}, {KindAvailability, d.Availability != nil}, {KindReturns, d.Returns != nil}, {KindHolds, d.Holds != nil},
+		{KindExceptions, d.Exceptions != nil},
 	} {
 		switch {
 		case s.there && s.kind != d.Kind && slices.Contains(Kinds, d.Kind):

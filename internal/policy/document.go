@@ -25,7 +25,7 @@ const (
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns, KindHolds}
+var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns, KindHolds, KindExceptions}
 
 // Document is one policy as it is written, in YAML. Exactly the section of its
 // kind is present. Every text that holds an expression is CEL over Facts.
@@ -40,6 +40,7 @@ type Document struct {
 	Availability *AvailabilitySection `yaml:"availability"`
 	Returns      *ReturnsSection      `yaml:"returns"`
 	Holds        *HoldsSection        `yaml:"holds"`
+	Exceptions   *ExceptionsSection   `yaml:"exceptions"`
 
 	// Examples are run by "policy test" and before every publication.
 	Examples []Example `yaml:"examples"`

@@ -24,6 +24,8 @@ var expectations = map[Kind][]string{
 	KindReturns: {"rule", "to", "location"},
 	// holds: the rules that stop the order, in their order.
 	KindHolds: {"holds"},
+	// rule: the row that fixes the exception, none when a person does; fix: what it does; now: its time has come.
+	KindExceptions: {"rule", "fix", "now"},
 }
 
 // Decider decides about an example of a sourcing policy. Sourcing lies above this
@@ -125,6 +127,8 @@ func (c *Compiled) decide(g *Given, sourcing Decider) (map[string]any, error) {
 		return c.decideAvailability(g)
 	case KindHolds:
 		return c.decideHolds(g)
+	case KindExceptions:
+		return c.decideException(g)
 	}
 	return c.decideReturn(g)
 }

@@ -26,6 +26,7 @@ func everything() *Facts {
 		Stock:     &Stock{Available: 7, OnHand: 9, Safety: 2, Velocity: 0.5, WeeksOfSupply: 2, BrokenRun: true, Price: 120},
 		Returned:  &Returned{Reason: "too_small", Condition: "new", Method: "mail", Quantity: 1, Days: 9},
 		Subject:   &Subject{State: "open", Status: "open", Payment: "none", Method: "ship", Units: 2, Holds: []string{"fraud"}, Exceptions: []string{"flow_missed"}},
+		Exception: &Exception{Type: "stock_short", By: "core", Status: "open", Money: 100, Data: map[string]string{"sku": "A"}},
 		Now:       time.Date(2026, 1, 5, 9, 30, 0, 0, time.UTC),
 	}
 }

@@ -13,6 +13,7 @@ type Facts struct {
 	Candidate *Candidate
 	Stock     *Stock
 	Returned  *Returned
+	Exception *Exception
 	Subject   *Subject
 	Now       time.Time
 	// Lines are all lines of the order. Only Select reads them: a condition on a line

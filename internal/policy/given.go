@@ -23,6 +23,7 @@ type Given struct {
 	Lines     []GivenLine     `yaml:"lines"`
 	Locations []GivenLocation `yaml:"locations"`
 	Returned  *GivenReturned  `yaml:"returned"`
+	Exception *GivenException `yaml:"exception"`
 	// Refused are locations that are not asked again; Forced is the only one that may be
 	// used; Preferred win among equals.
 	Refused   []string `yaml:"refused"`
@@ -262,6 +263,9 @@ func (c *compiler) givenFacts(at string, g *Given) {
 	}
 	if c.doc.Kind == KindReturns && g.Returned == nil {
 		c.add(at+".returned", problem.Required, "an example of a returns policy says what is returned")
+	}
+	if c.doc.Kind == KindExceptions && (g.Exception == nil || g.Exception.Type == "") {
+		c.add(at+".exception.type", problem.Required, "an example of an exceptions policy has an exception with its type")
 	}
 	if c.doc.Kind == KindAvailability && (len(g.Lines) != 1 || len(g.Locations) != 1) {
 		c.add(at, problem.Required, "an example of an availability policy has one line and one location")

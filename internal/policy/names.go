@@ -35,6 +35,7 @@ var sections = []struct {
 }{
 	{UsesOrder, "order"}, {UsesLine, "line"}, {UsesSKU, "sku"}, {UsesLocation, "location"},
 	{UsesCandidate, "candidate"}, {UsesStock, "stock"}, {UsesReturned, "returned"}, {UsesNow, "now"}, {UsesSubject, "subject"},
+	{UsesException, "exception"},
 }
 
 // String lists the sections, like "order, now".
@@ -75,6 +76,9 @@ func (f *Facts) sections() Uses {
 	if f.Subject != nil {
 		u |= UsesSubject
 	}
+	if f.Exception != nil {
+		u |= UsesException
+	}
 	return u
 }
 
@@ -93,7 +97,7 @@ type fact struct {
 }
 
 // facts are all of them, in the order of the reference in docs/policies.md.
-var facts = []fact{
+var facts = append([]fact{
 	{name: "now", use: UsesNow, time: func(f *Facts) time.Time { return f.Now }},
 
 	{name: "order.channel", use: UsesOrder, text: func(f *Facts) string { return f.Order.Channel }},
@@ -181,7 +185,7 @@ var facts = []fact{
 	{name: "subject.promise_hours", use: UsesSubject, number: func(f *Facts) int64 { return f.Subject.PromiseHours }},
 	{name: "subject.holds", use: UsesSubject, texts: func(f *Facts) []string { return f.Subject.Holds }},
 	{name: "subject.exceptions", use: UsesSubject, texts: func(f *Facts) []string { return f.Subject.Exceptions }},
-}
+}, exceptionFacts...)
 
 var factByName = func() map[string]*fact {
 	m := make(map[string]*fact, len(facts))
