@@ -85,7 +85,8 @@ func schemaName(t reflect.Type, hint string) string {
 // schemaNames are names that say more outside their package than the Go name does.
 var schemaNames = map[string]string{
 	"inventory.Hold": "ReservationHold",
-	"kpi.Value":      "KPIValue", "kpi.Definition": "KPIDefinition",
+	"exception.Type": "ExceptionType", "exception.Fix": "ExceptionFix", "exception.Args": "FixArguments", "exception.Price": "ExceptionPrice",
+	"kpi.Value": "KPIValue", "kpi.Definition": "KPIDefinition",
 	"order.Edit": "OrderEditFields", "order.Adjustment": "OrderAdjustment", "api.Decision": "AdjustmentDecision",
 	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
 	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",
