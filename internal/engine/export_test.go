@@ -137,3 +137,10 @@ const MaxBoardRows = maxBoardRows
 func (e *Engine) Change(ctx context.Context, id string, m Meta, decide func(o *order.Order) ([]order.Event, error)) (*Reply, error) {
 	return e.changeOrder(ctx, id, m, func(_ *Tx, o *order.Order) ([]order.Event, error) { return decide(o) })
 }
+
+// ReadExceptions reads the queue of exceptions from the store.
+func (e *Engine) ReadExceptions(ctx context.Context) {
+	for loaded := false; !loaded; loaded, _ = e.exceptions.status() {
+		e.exceptions.readPage(ctx)
+	}
+}

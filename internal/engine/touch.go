@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"regexp"
 
 	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -10,6 +11,9 @@ import (
 
 // maxTouchSeconds is the longest that one touch may take: a day.
 const maxTouchSeconds = 24 * 3600
+
+// actionName is how actions are called, so that effort can be counted by them.
+var actionName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // NewTouch is work that a person did elsewhere, like a phone call.
 type NewTouch struct {
@@ -23,7 +27,9 @@ type NewTouch struct {
 func (n *NewTouch) Validate() error {
 	var bad problem.Invalid
 	bad.Text("by", n.By, 200)
-	bad.ID("action", n.Action)
+	if !actionName.MatchString(n.Action) {
+		bad.Add("action", problem.Malformed, "must be 1 to 64 letters, digits, dots, dashes and underscores, like phone_call")
+	}
 	bad.Text("cause", n.Cause, 200)
 	if n.Seconds != 0 {
 		bad.Range("seconds", n.Seconds, 1, maxTouchSeconds)

@@ -299,15 +299,46 @@ func parseLines(text string) (lines []order.LineQuantity) {
 	return lines
 }
 
-// takeBack is temporary.
+// takeBack takes a fulfillment back to decide it again: at once while nobody has accepted it, else by asking its
+// location to stop what has not left. exclude: the location is not asked again for the order.
 func takeBack(o *order.Order, id, reason string, exclude bool, now time.Time) ([]order.Event, error) {
-	events := o.Withdraw(func(f *order.Fulfillment) bool { return f.ID == id }, reason)
-	if len(events) == 0 {
-		return nil, refuse(order.CodeNothingToDo, "", "nothing")
+	f := o.Fulfillment(id)
+	if f == nil {
+		return nil, refuse(order.CodeNoFulfillment, "", "the order has no fulfillment %q", id)
 	}
-	return events, nil
+	switch f.Status {
+	case order.FulfillmentHeld, order.FulfillmentOpen:
+		events := o.Withdraw(func(g *order.Fulfillment) bool { return g.ID == id }, reason)
+		if len(events) == 1 {
+			events[0].Exclude = exclude
+			return events, nil
+		}
+	case order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked, order.FulfillmentReady:
+		if f.Stop != nil {
+			return nil, refuse(order.CodeNothingToDo, "", "the location was asked to stop it already")
+		}
+		e := order.Event{Type: order.EventFulfillmentStopRequested, FulfillmentID: id, Reason: reason, Then: order.ThenRedecide, Exclude: exclude, At: now.Add(order.DefaultStopAnswer)}
+		for i := range f.Lines {
+			if n := f.Lines[i].Quantity - f.Lines[i].Shipped; n > 0 {
+				e.Lines = append(e.Lines, order.LineQuantity{Line: f.Lines[i].Line, Quantity: n})
+			}
+		}
+		if len(e.Lines) > 0 && f.Via == "" {
+			return []order.Event{e}, nil
+		}
+	}
+	return nil, refuse(order.CodeWrongState, "", "the fulfillment is %s; nothing of it can be taken back", f.Status)
 }
 
+// remind reminds the location of a fulfillment, while it has something to do for it.
 func remind(o *order.Order, x *order.Exception, reason string) ([]order.Event, error) {
-	return []order.Event{{Type: order.EventFulfillmentReminded, FulfillmentID: x.FulfillmentID, Reason: reason}}, nil
+	f := o.Fulfillment(x.FulfillmentID)
+	if f == nil {
+		return nil, refuse(order.CodeNoFulfillment, "", "the exception names no fulfillment of the order")
+	}
+	switch f.Status {
+	case order.FulfillmentOpen, order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked, order.FulfillmentReady:
+		return []order.Event{{Type: order.EventFulfillmentReminded, FulfillmentID: f.ID, Reason: reason}}, nil
+	}
+	return nil, refuse(order.CodeWrongState, "", "the fulfillment is %s; nobody is waited for", f.Status)
 }

@@ -133,6 +133,8 @@ type Event struct {
 	ExceptionID string     `json:"exception_id,omitempty"`
 	Moves       []FlowMove `json:"moves,omitempty"`
 	Rule        string     `json:"rule,omitempty"` // that did it
+	// Exclude says that the location whose units are taken back is not asked again for the order.
+	Exclude bool `json:"exclude,omitempty"`
 
 	Edit       *Edited     `json:"edit,omitempty"`
 	Adjustment *Adjustment `json:"adjustment,omitempty"`
@@ -259,6 +261,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 	}
 	if err := o.applyFulfillment(f, e, at); err != nil {
 		return err
+	}
+	if e.Exclude {
+		o.exclude(f.Location)
 	}
 	return o.check()
 }
