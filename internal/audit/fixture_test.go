@@ -19,6 +19,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/audit"
 	"github.com/orderly-oms/orderly/internal/catalog"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -141,7 +142,7 @@ func (n *node) reserve(r *inventory.NewReservation) *inventory.Reservation {
 }
 
 // day is a store in which everything the audit looks at happened once: orders
-// A delivered, B shipped, C a picked kit, D backordered, E cancelled, F from reservation R3;
+// A delivered, B shipped, G held, C a picked kit, D backordered, E cancelled, F from reservation R3;
 // reservations R1 held, R2 released, R4 expired.
 func (n *node) day() {
 	n.tb.Helper()
@@ -168,6 +169,10 @@ func (n *node) day() {
 	n.must(n.Adjust(ctx, &engine.Adjustments{Items: []engine.Adjustment{{SKU: "S2", Location: "L01", Quantity: -1}}, Reason: "damage"}, key))
 	n.must(n.Count(ctx, &engine.Count{AsOf: n.Now(), Items: []engine.CountedItem{{SKU: "S2", Location: "L02", OnHand: 7}}}, who))
 	n.expire(hold("R4", "S0", 1, 30))
+	n.must(n.HoldOrder(ctx, n.capture(basket("G", 1, "S2")).ID, &order.NewHold{Type: order.HoldFraud}, who))
+	x := exception.Standalone{ID: "a1", Type: "poison_message", Message: "cannot be read", Channel: "web"}
+	n.must(n.RaiseException(ctx, x, who))
+	n.must(n.ClaimException(ctx, x.ID, "ada", false, who))
 	n.must(n.PutDocuments(ctx, []engine.Document{{Kind: engine.KindSKU, ID: "S3", Value: &catalog.SKU{SKU: "S3", Name: "last"}}}, who))
 }
 

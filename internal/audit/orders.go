@@ -54,6 +54,12 @@ var commands = map[string]string{
 	order.EventFulfillmentAccepted: "accept", order.EventFulfillmentRejected: "reject", order.EventFulfillmentPicked: "pick",
 	order.EventFulfillmentPacked: "pack", order.EventFulfillmentShipped: "ship", order.EventFulfillmentReady: "ready",
 	order.EventFulfillmentHandover: "handover", order.EventFulfillmentDeliver: "deliver", order.EventFulfillmentCancel: "cancel",
+	order.EventFulfillmentHeld: "hold", order.EventFulfillmentReleased: "release",
+}
+
+// taken are events that change a fulfillment and are no published step of its own.
+var taken = []string{
+	order.EventFulfillmentWithdraw, order.EventFulfillmentStopped, order.EventFulfillmentUncollected, order.EventFulfillmentLost, order.EventFulfillmentUndeliverable,
 }
 
 // checkSteps compares what a log row did with the published state machine. A
@@ -66,6 +72,8 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 		e := &list[i]
 		if command := commands[e.Type]; command != "" {
 			last[e.FulfillmentID] = command
+		} else if slices.Contains(taken, e.Type) {
+			delete(last, e.FulfillmentID) // it ends otherwise than its last step says
 		}
 		if f.now != nil && f.now.Status.Final() && !reopened && (commands[e.Type] != "" || e.Type == order.EventFulfillmentCreated ||
 			e.Type == order.EventBackordered || e.Type == order.EventCancelled) {
@@ -242,31 +250,6 @@ func (f *orderFolder) checkUnique(r *store.Record) {
 		f.unique.add("order %s is another one with external id %q of channel %q", r.ID, r.ExternalID, r.Channel)
 	}
 	f.external[key] = struct{}{}
-}
-
-// checkLiveness checks that an order that is not final waits for something that comes.
-func (f *orderFolder) checkLiveness(o *order.Order, r *store.Record) {
-	if !r.Wake.IsZero() && !sameTime(r.Wake, o.NextWake()) {
-		f.timers.add("order %s wants to be woken at %s, but its timer is set to %s", r.ID, o.NextWake(), r.Wake)
-	}
-	if o.Status.Final() {
-		return
-	}
-	f.liveness.LookedAt++
-	if left := o.Unplaced(); len(left) > 0 {
-		if r.Wake.IsZero() {
-			f.liveness.add("order %s has units of line %s that no location has, and no timer to look again", r.ID, left[0].Line)
-		}
-		return
-	}
-	for i := range o.Fulfillments {
-		switch o.Fulfillments[i].Status {
-		case order.FulfillmentDelivered, order.FulfillmentHandedOver, order.FulfillmentRejected, order.FulfillmentCancelled:
-		default:
-			return // its location or carrier will report
-		}
-	}
-	f.liveness.add("order %s is %s, but nothing is left that could change it", r.ID, o.Status)
 }
 
 // sameTime compares to the microsecond, which every store keeps.

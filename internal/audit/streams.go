@@ -189,6 +189,8 @@ func (a *auditor) folder(k store.Key) folder {
 		return &orderFolder{auditor: a, key: k}
 	case engine.KindReservation:
 		return &reservationFolder{auditor: a, key: k}
+	case engine.KindException:
+		return &exceptionFolder{auditor: a, key: k}
 	case engine.KindChannel, engine.KindLocation, engine.KindNetwork, engine.KindCarrier, engine.KindSKU, engine.KindSupply, engine.KindPolicyVersion:
 		return &documentFolder{auditor: a, key: k}
 	}
