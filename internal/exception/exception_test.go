@@ -3,7 +3,11 @@ package exception
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +46,60 @@ func TestDictionary(t *testing.T) {
 	custom := Lookup("gift_card_lost")
 	if Known(custom.ID) || custom.Title != "Gift card lost" || !slices.Contains(custom.Fixes, FixClose) || custom.Team == "" {
 		t.Errorf("a type of the retailer's own: %+v", custom)
+	}
+}
+
+// Types that the program or a ready flow opens are in the dictionary.
+func TestEveryTypeIsKnown(t *testing.T) {
+	t.Parallel()
+	found := 0
+	look := func(pattern string, is *regexp.Regexp) {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range is.FindAllSubmatch(text, -1) {
+				if found++; !Known(string(m[1])) {
+					t.Errorf("%s opens exceptions of type %s, which is not in types.go", file, m[1])
+				}
+			}
+		}
+	}
+	look("../flow/library/*.yaml", regexp.MustCompile(`\bexception: *\{ *type: *([a-z_]+)`))
+	look("../order/*.go", regexp.MustCompile(`\b[eE]xception[A-Z]\w* += "([a-z_]+)"`))
+	look("../order/*.go", regexp.MustCompile(`\bException\{\s*Type: "([a-z_]+)"`))
+	look("../engine/*.go", regexp.MustCompile(`\bexception[A-Z]\w* += "([a-z_]+)"`))
+	look("../engine/*.go", regexp.MustCompile(`\bException\{\s*Type: "([a-z_]+)"`))
+	if found < 15 {
+		t.Errorf("only %d types were found", found)
+	}
+}
+
+// TestDocumentation finds every type, team and fix in docs/exceptions.md.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/exceptions.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range types {
+		row := fmt.Sprintf("| `%s` | %s | %s | %d | %s |", x.ID, x.Meaning, x.Team, x.Seconds, strings.Join(x.Fixes, ", "))
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/exceptions.md lacks\n%s", row)
+		}
+	}
+	for _, f := range fixes {
+		if !strings.Contains(string(page), "| `"+f.ID+"` |") {
+			t.Errorf("docs/exceptions.md lacks the fix %s", f.ID)
+		}
 	}
 }
 
