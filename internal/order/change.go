@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -9,6 +10,12 @@ import (
 const (
 	ThenCancel   = "cancel"   // they are cancelled
 	ThenRedecide = "redecide" // another location is looked for
+)
+
+// What a location answers to a stop request.
+const (
+	AnswerStopped = "stopped"
+	AnswerRefused = "refused"
 )
 
 // DefaultStopAnswer is how long a location has to answer a stop request.
@@ -21,6 +28,8 @@ type StopRequest struct {
 	Then     string         `json:"then"`
 	AskedAt  time.Time      `json:"asked_at"`
 	AnswerBy time.Time      `json:"answer_by"`
+	// Exclude says that the location is not asked again for the order, once it has stopped them.
+	Exclude bool `json:"exclude,omitempty"`
 }
 
 // applyChange applies what happens to a fulfillment beside the straight way.
@@ -31,11 +40,11 @@ func (o *Order) applyChange(f *Fulfillment, e *Event, at time.Time) error {
 	case EventFulfillmentReleased:
 		f.Status = FulfillmentOpen
 	case EventFulfillmentStopRequested:
-		f.Stop = &StopRequest{Lines: e.Lines, Reason: e.Reason, Then: e.Then, AskedAt: at, AnswerBy: e.At}
+		f.Stop = &StopRequest{Lines: e.Lines, Reason: e.Reason, Then: e.Then, AskedAt: at, AnswerBy: e.At, Exclude: e.Exclude}
 	case EventFulfillmentStopRefused:
-		f.Stop = nil
+		f.Stop, f.StopAnswer = nil, AnswerRefused
 	case EventFulfillmentStopped:
-		f.Stop = nil
+		f.Stop, f.StopAnswer = nil, AnswerStopped
 		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) {
 			fl.Picked -= q.Picked
 			fl.Packed = min(fl.Packed, fl.Picked)
@@ -46,14 +55,17 @@ func (o *Order) applyChange(f *Fulfillment, e *Event, at time.Time) error {
 				fl.Withdrawn += q.Quantity
 			}
 		})
+		f.collected(at)
 		o.Moves += boolCount(e.Then == ThenRedecide)
 	case EventFulfillmentUncollected:
-		o.applyUncollected(f, e)
+		o.applyUncollected(f, e, at)
 	case EventFulfillmentDelayed:
 		f.ExpectedAt = e.At
 	case EventFulfillmentLost, EventFulfillmentUndeliverable:
 		o.applyLost(f, e)
 	case EventFulfillmentReminded:
+	case EventFulfillmentParcels:
+		f.Parcels = append(slices.Clip(f.Parcels), e.Parcels...)
 	default:
 		return fmt.Errorf("order: unknown event %q", e.Type)
 	}
@@ -69,7 +81,7 @@ func boolCount(b bool) int {
 
 // applyUncollected takes back what waited for the customer; shipped to the pickup location, it
 // had left its own.
-func (o *Order) applyUncollected(f *Fulfillment, e *Event) {
+func (o *Order) applyUncollected(f *Fulfillment, e *Event, at time.Time) {
 	for _, q := range e.Lines {
 		fl, l := f.line(q.Line), o.Line(q.Line)
 		if f.Via != "" {
@@ -85,7 +97,17 @@ func (o *Order) applyUncollected(f *Fulfillment, e *Event) {
 		l.Cancelled += q.Quantity
 	}
 	f.Reason = e.Reason
-	f.Status = f.settled(f.Status)
+	if f.Via == "" || len(f.here()) == 0 { // else the rest still waits
+		f.Status = f.settled(f.Status)
+	}
+	f.collected(at)
+}
+
+// collected is where a fulfillment for pickup is whose last units were collected, or will not be.
+func (f *Fulfillment) collected(at time.Time) {
+	if f.Method == Pickup && f.Status == FulfillmentShipped {
+		f.Status, f.DeliveredAt = FulfillmentHandedOver, at
+	}
 }
 
 // applyLost takes units back that left and did not reach the customer: nobody has them any more.
@@ -101,7 +123,7 @@ func (o *Order) applyLost(f *Fulfillment, e *Event) {
 	}
 	f.Reason = e.Reason
 	if len(f.here()) == 0 {
-		f.Status = FulfillmentLost
+		f.Status, f.Undeliverable = FulfillmentLost, e.Type == EventFulfillmentUndeliverable
 	}
 }
 

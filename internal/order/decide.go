@@ -3,6 +3,7 @@ package order
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/problem"
 )
@@ -35,6 +36,9 @@ const (
 	CodeUnknownException = "unknown_exception"
 	CodeOnHold           = "on_hold"
 	CodeClaimed          = "claimed"
+	CodeNoStop           = "no_stop_request"
+	// CodeLate refuses a report about units that were taken back meanwhile; see Late.
+	CodeLate = "late_message"
 )
 
 // Edge is a step a fulfillment can take by a command.
@@ -43,9 +47,9 @@ type Edge struct {
 	From, To FulfillmentStatus
 }
 
-// Edges is the published state machine of fulfillments. ship, ready and
-// handover imply the picking and packing that was not reported, as separate events.
-// A command on some of the units may leave the status as it is, which is no edge.
+// Edges is the published state machine of fulfillments. ship, ready, handover and
+// deliver imply the steps before them that were not reported, as separate events.
+// A command on some of the units may leave the status as it is, which is no edge; see also Stays.
 var Edges = []Edge{
 	{"accept", FulfillmentOpen, FulfillmentAccepted},
 	{"reject", FulfillmentOpen, FulfillmentRejected}, {"reject", FulfillmentAccepted, FulfillmentRejected},
@@ -62,7 +66,26 @@ var Edges = []Edge{
 	{"ready", FulfillmentPicked, FulfillmentReady}, {"ready", FulfillmentPacked, FulfillmentReady},
 	{"ready", FulfillmentShipped, FulfillmentReady}, // it arrived at the pickup location it was shipped to
 	{"handover", FulfillmentReady, FulfillmentHandedOver},
+	{"handover", FulfillmentOpen, FulfillmentHandedOver}, {"handover", FulfillmentAccepted, FulfillmentHandedOver},
+	{"handover", FulfillmentPicked, FulfillmentHandedOver}, {"handover", FulfillmentPacked, FulfillmentHandedOver},
+	{"handover", FulfillmentShipped, FulfillmentHandedOver},                                              // at the pickup location it was shipped to
+	{"handover", FulfillmentOpen, FulfillmentReady}, {"handover", FulfillmentAccepted, FulfillmentReady}, // some of the units
+	{"handover", FulfillmentPicked, FulfillmentReady}, {"handover", FulfillmentPacked, FulfillmentReady},
 	{"deliver", FulfillmentShipped, FulfillmentDelivered},
+	{"deliver", FulfillmentOpen, FulfillmentDelivered}, {"deliver", FulfillmentAccepted, FulfillmentDelivered},
+	{"deliver", FulfillmentPicked, FulfillmentDelivered}, {"deliver", FulfillmentPacked, FulfillmentDelivered},
+	{"stopped", FulfillmentAccepted, FulfillmentCancelled}, {"stopped", FulfillmentAccepted, FulfillmentRejected}, // the others were rejected or short
+	{"stopped", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
+	{"stopped", FulfillmentPicked, FulfillmentCancelled}, {"stopped", FulfillmentPicked, FulfillmentRejected},
+	{"stopped", FulfillmentPacked, FulfillmentCancelled}, {"stopped", FulfillmentPacked, FulfillmentRejected},
+	{"stopped", FulfillmentPacked, FulfillmentShipped}, // the others left
+	{"stopped", FulfillmentReady, FulfillmentCancelled}, {"stopped", FulfillmentReady, FulfillmentRejected},
+	{"stopped", FulfillmentReady, FulfillmentHandedOver}, // the others were collected
+	{"uncollected", FulfillmentReady, FulfillmentCancelled}, {"uncollected", FulfillmentReady, FulfillmentRejected},
+	{"uncollected", FulfillmentReady, FulfillmentHandedOver},
+	{"withdraw", FulfillmentHeld, FulfillmentCancelled}, {"withdraw", FulfillmentOpen, FulfillmentCancelled}, // decided again
+	{"withdraw", FulfillmentHeld, FulfillmentRejected}, {"withdraw", FulfillmentOpen, FulfillmentRejected},
+	{"lose", FulfillmentShipped, FulfillmentLost}, {"undeliverable", FulfillmentShipped, FulfillmentLost},
 	{"cancel", FulfillmentOpen, FulfillmentCancelled}, {"cancel", FulfillmentAccepted, FulfillmentCancelled},
 	{"cancel", FulfillmentOpen, FulfillmentRejected}, {"cancel", FulfillmentAccepted, FulfillmentRejected}, // the others were rejected or short
 	{"cancel", FulfillmentAccepted, FulfillmentPicked}, // what is left in it is picked
@@ -71,7 +94,22 @@ var Edges = []Edge{
 	{"reship", FulfillmentShipped, FulfillmentLost}, {"reship", FulfillmentDelivered, FulfillmentLost}, {"reship", FulfillmentHandedOver, FulfillmentLost},
 }
 
+// Stays are the steps that leave the status of a fulfillment as it is, whatever the units.
+var Stays = []Edge{
+	{"delay", FulfillmentOpen, FulfillmentOpen}, {"delay", FulfillmentAccepted, FulfillmentAccepted},
+	{"delay", FulfillmentPicked, FulfillmentPicked}, {"delay", FulfillmentPacked, FulfillmentPacked},
+	{"delay", FulfillmentShipped, FulfillmentShipped},
+	{"refuse_stop", FulfillmentAccepted, FulfillmentAccepted}, {"refuse_stop", FulfillmentPicked, FulfillmentPicked},
+	{"refuse_stop", FulfillmentPacked, FulfillmentPacked}, {"refuse_stop", FulfillmentReady, FulfillmentReady},
+	{"lose", FulfillmentPacked, FulfillmentPacked}, // of what left of it
+}
+
 func allowed(command string, from FulfillmentStatus) bool {
+	for _, e := range Stays {
+		if e.Command == command && e.From == from {
+			return true
+		}
+	}
 	for _, e := range Edges {
 		if e.Command == command && e.From == from {
 			return true
@@ -82,10 +120,21 @@ func allowed(command string, from FulfillmentStatus) bool {
 
 // Step is a command of a location or carrier on one fulfillment.
 type Step struct {
-	Command string         `json:"-"` // accept, reject, pick, pack, ship, ready, handover, deliver
+	// Command is one of Commands.
+	Command string         `json:"-"`
 	Lines   []LineQuantity `json:"lines,omitempty"`
 	Parcels []Parcel       `json:"parcels,omitempty"`
 	Reason  string         `json:"reason,omitempty"`
+	// ExpectedAt, of a delay, is when it is now expected to be delivered.
+	ExpectedAt time.Time `json:"expected_at,omitzero"`
+	// At is when it is decided.
+	At time.Time `json:"-"`
+}
+
+// Commands are those of locations and carriers.
+var Commands = []string{
+	"accept", "reject", "pick", "pack", "ship", "ready", "handover", "deliver",
+	"stopped", "refuse_stop", "uncollected", "delay", "lose", "undeliverable",
 }
 
 // Reasons for which rejected units are taken out of the location's stock: it
@@ -108,28 +157,78 @@ func (s *Step) Validate() error {
 		text(&bad, at+".tracking_url", p.TrackingURL, 2000)
 		bad.Range(at+".weight_g", p.WeightG, 0, 1_000_000_000)
 		bad.Count(at+".lines", len(p.Lines), MaxLines)
+		for k := range p.Lines {
+			unpicked(&bad, problem.At(at+".lines", k), p.Lines[k])
+		}
+	}
+	for i := range s.Lines {
+		unpicked(&bad, problem.At("lines", i), s.Lines[i])
+	}
+	if y := s.ExpectedAt.UTC().Year(); !s.ExpectedAt.IsZero() && (y < minYear || y > maxYear) {
+		bad.Add("expected_at", problem.OutOfRange, "must be between the years %d and %d", minYear, maxYear)
 	}
 	return bad.Err()
 }
 
+// unpicked refuses what only events say of units.
+func unpicked(bad *problem.Invalid, at string, q LineQuantity) {
+	if q.Picked != 0 {
+		bad.Add(at+".picked", "not_allowed", "what had been picked is known; leave it out")
+	}
+}
+
 // Decide gives the events of a step on the fulfillment, or a *Refusal. A step
-// that a repeated message asks for again, and that is already done, is refused
-// with CodeWrongState: the caller sees the state in the message.
+// whose effect is there already, because its message came twice or after one that implied it,
+// gives no events. One that reports what cannot be any more is refused with CodeLate.
 func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 	f := o.Fulfillment(fulfillmentID)
 	if f == nil {
 		return nil, refuse(CodeNoFulfillment, "", "the order has no fulfillment %q", fulfillmentID)
 	}
-	if !allowed(s.Command, f.Status) || (s.Command == "ready" && f.Via == "" && f.Status == FulfillmentShipped) {
-		return nil, refuse(CodeWrongState, "", "cannot %s a fulfillment that is %s", s.Command, f.Status)
+	if slices.Contains(Commands, s.Command) {
+		if err := s.unused(); err != nil {
+			return nil, err
+		}
+	}
+	if f.done(&s) {
+		return nil, nil
 	}
 	if len(f.Parcels)+len(s.Parcels) > MaxParcels {
 		return nil, refuse(CodeTooMany, "parcels", "a fulfillment has at most %d parcels", MaxParcels)
 	}
-	if err := s.unused(); err != nil {
-		return nil, err
-	}
 	event := func(t string) Event { return Event{Type: t, FulfillmentID: f.ID, Reason: s.Reason} }
+	if f.addsParcels(&s) {
+		e := event(EventFulfillmentParcels)
+		e.Parcels = f.further(s.Parcels)
+		return []Event{e}, nil
+	}
+	if f.late(&s) {
+		return nil, refuse(CodeLate, "", "units of it were taken back meanwhile: the fulfillment is %s; somebody will look at it", f.Status)
+	}
+	if f.Status == FulfillmentHeld && allowed(s.Command, FulfillmentOpen) {
+		return nil, refuse(CodeOnHold, "", "the order is on hold; the location is not to work on it")
+	}
+	if !f.may(&s) {
+		return nil, refuse(CodeWrongState, "", "cannot %s a fulfillment that is %s", s.Command, f.Status)
+	}
+	return o.decide(f, s, event)
+}
+
+// may reports that the step exists in the fulfillment's state.
+func (f *Fulfillment) may(s *Step) bool {
+	switch {
+	case !allowed(s.Command, f.Status):
+		return false
+	case f.Status == FulfillmentShipped && (s.Command == "ready" || s.Command == "handover"):
+		return f.Via != ""
+	case s.Command == "deliver" && f.Status != FulfillmentShipped:
+		// Of what left in parts, the delivery of one part says nothing about the others.
+		return !slices.ContainsFunc(f.Lines, func(l FulfillmentLine) bool { return l.Shipped > 0 })
+	}
+	return true
+}
+
+func (o *Order) decide(f *Fulfillment, s Step, event func(string) Event) ([]Event, error) {
 	switch s.Command {
 	case "accept":
 		return []Event{event(EventFulfillmentAccepted)}, nil
@@ -142,7 +241,7 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 		}
 		e := event(EventFulfillmentPicked)
 		e.Lines = lines
-		return []Event{e}, nil
+		return append([]Event{e}, f.unstopped(lines, func(q LineQuantity) int64 { return q.Short })...), nil
 	case "pack":
 		e := event(EventFulfillmentPacked)
 		e.Parcels = s.Parcels
@@ -150,29 +249,26 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 	case "ship":
 		return f.ship(s, event)
 	case "ready":
-		if f.Via != "" {
-			if f.Status != FulfillmentShipped {
-				return nil, refuse(CodeWrongState, "", "a fulfillment that is shipped to %s becomes ready when it arrived there", f.Via)
-			}
-			return []Event{event(EventFulfillmentReady)}, nil
-		}
-		if f.Method != Pickup {
-			return nil, refuse(CodeWrongMethod, "", "only a fulfillment for pickup becomes ready; ship this one")
-		}
-		return append(f.implied(event, false), event(EventFulfillmentReady)), nil
+		return f.ready(event)
 	case "handover":
-		lines, err := f.leaving(s.Lines)
-		if err != nil {
-			return nil, err
+		return f.handover(s, event)
+	case "deliver":
+		return f.deliver(event)
+	case "stopped":
+		return f.stopped(s, event(EventFulfillmentStopped))
+	case "refuse_stop":
+		if f.Stop == nil {
+			return nil, refuse(CodeNoStop, "", "the location was not asked to stop anything of it")
 		}
-		e := event(EventFulfillmentHandover)
-		e.Lines = lines
-		return []Event{e}, nil
-	default: // deliver, the only other command with an edge
-		if f.Via != "" {
-			return nil, refuse(CodeWrongMethod, "", "report it ready once it arrived at %s; the customer collects it there", f.Via)
-		}
-		return []Event{event(EventFulfillmentDeliver)}, nil
+		return []Event{event(EventFulfillmentStopRefused)}, nil
+	case "uncollected":
+		return f.uncollected(s, event(EventFulfillmentUncollected))
+	case "delay":
+		return o.delay(f, s, event(EventFulfillmentDelayed))
+	case "lose":
+		return f.gone(s, event(EventFulfillmentLost))
+	default: // undeliverable, the only other command with an edge
+		return o.undeliverable(f, s, event(EventFulfillmentUndeliverable))
 	}
 }
 
@@ -180,13 +276,16 @@ func (o *Order) Decide(fulfillmentID string, s Step) ([]Event, error) {
 // some units is never taken to mean all of them.
 func (s *Step) unused() error {
 	switch s.Command {
-	case "accept", "pack", "ready", "deliver":
+	case "accept", "pack", "ready", "deliver", "refuse_stop", "delay":
 		if len(s.Lines) > 0 {
 			return refuse(CodeNotAllowed, "lines", "%s is about the whole fulfillment; leave lines out", s.Command)
 		}
 	}
 	if s.Command != "pack" && s.Command != "ship" && len(s.Parcels) > 0 {
 		return refuse(CodeNotAllowed, "parcels", "parcels belong to pack and ship")
+	}
+	if s.Command != "delay" && !s.ExpectedAt.IsZero() {
+		return refuse(CodeNotAllowed, "expected_at", "an expected date belongs to delay")
 	}
 	return nil
 }
@@ -237,7 +336,7 @@ func (f *Fulfillment) reject(s Step, e Event) ([]Event, error) {
 		}
 	}
 	e.Lines, e.Lost = lines, slices.Contains(lostReasons, s.Reason)
-	return []Event{e}, nil
+	return append([]Event{e}, f.unstopped(lines, func(q LineQuantity) int64 { return q.Quantity })...), nil
 }
 
 func (f *Fulfillment) pick(lines []LineQuantity) ([]LineQuantity, error) {
@@ -287,115 +386,62 @@ func (f *Fulfillment) ship(s Step, event func(string) Event) ([]Event, error) {
 		return nil, err
 	}
 	e := event(EventFulfillmentShipped)
-	e.Lines, e.Parcels = lines, s.Parcels
-	return append(f.implied(event, true), e), nil
+	e.Lines, e.Parcels = lines, f.further(s.Parcels)
+	return append(append(f.implied(event, true), e), f.tooLate(lines)...), nil
 }
 
-// Cancellation asks to cancel units; no lines means everything that can be.
-type Cancellation struct {
-	Lines  []LineQuantity `json:"lines,omitempty"`
-	Reason string         `json:"reason,omitempty"`
-	// RequestStop asks the locations to stop units that are picked already; see CancelAt.
-	RequestStop bool `json:"request_stop,omitempty"`
-}
-
-// Validate reports every field that is wrong in itself (problem.Invalid).
-func (c *Cancellation) Validate() error {
-	var bad problem.Invalid
-	text(&bad, "reason", c.Reason, MaxTextBytes)
-	bad.Count("lines", len(c.Lines), MaxLines)
-	return bad.Err()
-}
-
-// Cancel gives the events that cancel units, or a *Refusal when fewer than
-// asked can still be stopped. Units that nobody has go first, then those whose
-// picking has not begun, latest fulfillment first.
-func (o *Order) Cancel(c Cancellation) ([]Event, error) { return o.cancel(c, nil) }
-
-// cancel is Cancel; what it cannot cancel it asks to be stopped, when stop is not nil.
-func (o *Order) cancel(c Cancellation, stop *stopping) ([]Event, error) {
-	lines := c.Lines
-	if len(lines) == 0 {
-		if lines = o.cancellable(); len(lines) == 0 {
-			if o.Status == StatusCancelled {
-				return nil, refuse(CodeWrongState, "", "the order is cancelled already")
-			}
-			return nil, refuse(CodeNotCancellable, "", "every unit is picked, shipped or cancelled already")
-		}
+// shipped are the events of a shipment that nobody reported, and that a later message implies.
+func (f *Fulfillment) shipped(event func(string) Event) ([]Event, error) {
+	if f.Status == FulfillmentShipped {
+		return nil, nil
 	}
-	unplaced := Event{Type: EventCancelled, Reason: c.Reason}
-	placed := make([]Event, len(o.Fulfillments))
-	seen := make(map[string]bool, len(lines))
-	for i, q := range lines {
-		l := o.Line(q.Line)
-		at := fmt.Sprintf("lines[%d]", i)
-		switch {
-		case l == nil || seen[q.Line]:
-			return nil, refuse(CodeUnknownLine, at+".line", "line %q is unknown or named twice", q.Line)
-		case q.Quantity < 1 || q.Quantity > l.Quantity:
-			return nil, refuse(CodeTooMany, at+".quantity", "line %s has %d units, cannot cancel %d", l.ID, l.Quantity, q.Quantity)
+	return f.ship(Step{}, event)
+}
+
+func (f *Fulfillment) ready(event func(string) Event) ([]Event, error) {
+	if f.Via != "" { // it arrived at the pickup location
+		events, err := f.shipped(event)
+		if err != nil {
+			return nil, err
 		}
-		seen[q.Line] = true
-		left := q.Quantity
-		if n := min(left, l.Open()+l.Backordered); n > 0 {
-			unplaced.Lines = append(unplaced.Lines, LineQuantity{Line: l.ID, Quantity: n})
-			left -= n
-		}
-		left = o.cancelPlaced(l, left, placed, c.Reason)
-		if stop != nil {
-			left = stop.take(l.ID, left)
-		}
-		if left > 0 {
-			return nil, refuse(CodeNotCancellable, at+".quantity", "%d of %d units of line %s are picked, shipped or cancelled already", left, q.Quantity, l.ID)
-		}
+		return append(events, event(EventFulfillmentReady)), nil
 	}
+	if f.Method != Pickup {
+		return nil, refuse(CodeWrongMethod, "", "only a fulfillment for pickup becomes ready; ship this one")
+	}
+	return append(f.implied(event, false), event(EventFulfillmentReady)), nil
+}
+
+func (f *Fulfillment) handover(s Step, event func(string) Event) ([]Event, error) {
 	var events []Event
-	if len(unplaced.Lines) > 0 {
-		events = append(events, unplaced)
+	if f.Method != Pickup && f.Via == "" {
+		return nil, refuse(CodeWrongMethod, "", "only a fulfillment for pickup is handed over; ship this one")
 	}
-	for _, e := range placed {
-		if len(e.Lines) > 0 {
-			events = append(events, e)
+	if f.Status != FulfillmentReady {
+		var err error
+		if f.Via != "" && f.Status != FulfillmentShipped {
+			return nil, refuse(CodeWrongState, "", "a fulfillment that is shipped to %s is handed over there", f.Via)
+		}
+		if events, err = f.ready(event); err != nil {
+			return nil, err
 		}
 	}
-	if stop != nil {
-		events = append(events, stop.events()...)
+	lines, err := f.leaving(s.Lines)
+	if err != nil {
+		return nil, err
 	}
-	return events, nil
+	e := event(EventFulfillmentHandover)
+	e.Lines = lines
+	return append(append(events, e), f.tooLate(lines)...), nil
 }
 
-// cancellable is what can still be stopped: units that nobody has or whose
-// picking has not begun.
-func (o *Order) cancellable() []LineQuantity {
-	out := make([]LineQuantity, 0, len(o.Lines))
-	for i := range o.Lines {
-		l := &o.Lines[i]
-		q := l.Open() + l.Backordered
-		for j := range o.Fulfillments {
-			f := &o.Fulfillments[j]
-			if fl := f.line(l.ID); fl != nil && allowed("cancel", f.Status) {
-				q += fl.unpicked()
-			}
-		}
-		if q > 0 {
-			out = append(out, LineQuantity{Line: l.ID, Quantity: q})
-		}
+func (f *Fulfillment) deliver(event func(string) Event) ([]Event, error) {
+	if f.Via != "" || f.Method == Pickup {
+		return nil, refuse(CodeWrongMethod, "", "report it ready once it is at the pickup location; the customer collects it there")
 	}
-	return out
-}
-
-func (o *Order) cancelPlaced(l *Line, left int64, placed []Event, reason string) int64 {
-	for j := len(o.Fulfillments) - 1; j >= 0 && left > 0; j-- {
-		f := &o.Fulfillments[j]
-		fl := f.line(l.ID)
-		if fl == nil || !allowed("cancel", f.Status) {
-			continue
-		}
-		if n := min(left, fl.unpicked()); n > 0 {
-			placed[j].Type, placed[j].FulfillmentID, placed[j].Reason = EventFulfillmentCancel, f.ID, reason
-			placed[j].Lines = append(placed[j].Lines, LineQuantity{Line: l.ID, Quantity: n})
-			left -= n
-		}
+	events, err := f.shipped(event)
+	if err != nil {
+		return nil, err
 	}
-	return left
+	return append(events, event(EventFulfillmentDeliver)), nil
 }

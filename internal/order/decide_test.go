@@ -27,7 +27,10 @@ func TestStepRefusals(t *testing.T) {
 	}{
 		"unknown fulfillment": {nil, "o1-9", order.Step{Command: "accept"}, order.CodeNoFulfillment, ""},
 		"unknown command":     {nil, "o1-1", order.Step{Command: "burn"}, order.CodeWrongState, ""},
-		"repeated accept":     {[]string{"accept"}, "o1-1", order.Step{Command: "accept"}, order.CodeWrongState, ""},
+		"stop not asked for":  {[]string{"accept"}, "o1-1", order.Step{Command: "stopped"}, order.CodeNoStop, ""},
+		"ship when rejected":  {[]string{"reject"}, "o1-1", order.Step{Command: "ship"}, order.CodeLate, ""},
+		"delay until when":    {nil, "o1-1", order.Step{Command: "delay"}, order.CodeNotAllowed, "expected_at"},
+		"ship until when":     {nil, "o1-1", order.Step{Command: "ship", ExpectedAt: noon}, order.CodeNotAllowed, "expected_at"},
 		"accept with lines":   {nil, "o1-1", order.Step{Command: "accept", Lines: []order.LineQuantity{lq("1", 1)}}, order.CodeNotAllowed, "lines"},
 		"pack with lines":     {[]string{"pick"}, "o1-1", order.Step{Command: "pack", Lines: []order.LineQuantity{lq("1", 1)}}, order.CodeNotAllowed, "lines"},
 		"deliver with lines":  {[]string{"ship"}, "o1-1", order.Step{Command: "deliver", Lines: []order.LineQuantity{lq("1", 1)}}, order.CodeNotAllowed, "lines"},
@@ -390,8 +393,8 @@ func TestFuturesDoNotMeet(t *testing.T) {
 	reject := func(o *order.Order, fulfillment int) *order.Order {
 		return decide(o, fulfillment, order.Step{Command: "reject"})
 	}
-	for range 3 { // three make an appended list have room for a fourth
-		o = ship(o, "before")
+	for i := range 3 { // three make an appended list have room for a fourth
+		o = ship(o, fmt.Sprint("before ", i))
 	}
 	for f := 2; f < 5; f++ {
 		o = reject(o, f)

@@ -39,6 +39,7 @@ const (
 	EventFulfillmentLost          = "fulfillment.lost"
 	EventFulfillmentUndeliverable = "fulfillment.undeliverable"
 	EventFulfillmentReminded      = "fulfillment.reminded"
+	EventFulfillmentParcels       = "fulfillment.parcels_added"
 
 	EventHeld             = "order.held"
 	EventHoldReleased     = "order.hold_released"
@@ -67,7 +68,7 @@ var EventTypes = []string{
 	EventFulfillmentDeliver, EventFulfillmentCancel, EventFulfillmentWithdraw,
 	EventFulfillmentHeld, EventFulfillmentReleased, EventFulfillmentStopRequested, EventFulfillmentStopRefused,
 	EventFulfillmentStopped, EventFulfillmentUncollected, EventFulfillmentDelayed, EventFulfillmentLost,
-	EventFulfillmentUndeliverable, EventFulfillmentReminded,
+	EventFulfillmentUndeliverable, EventFulfillmentReminded, EventFulfillmentParcels,
 	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
 	EventEdited, EventAdjusted, EventAdjustmentDecided,
@@ -89,6 +90,7 @@ var EventTypes = []string{
 //   - fulfillment.stop_requested: Lines, Then, At, by when the location answers
 //   - fulfillment.stopped, fulfillment.uncollected: Lines that will not leave, or were not collected; Then
 //   - fulfillment.delayed: At, when it is now expected
+//   - fulfillment.parcels_added: Parcels that were told of after they were packed or left
 //   - order.held: Hold; order.hold_released: HoldID, By, Reason
 //   - order.promise_changed: Promise, what the customer must be told; Was, the one before; Reason
 //   - order.noted: Note; order.touched: Touch
@@ -119,7 +121,9 @@ type Event struct {
 	Sourcing *sourcing.Decision `json:"sourcing,omitempty"`
 	Waiting  *Waiting           `json:"waiting,omitempty"`
 
-	Then        string     `json:"then,omitempty"` // of a stop: see ThenCancel
+	Then string `json:"then,omitempty"` // of a stop: see ThenCancel
+	// Exclude says that the location whose units are taken back is not asked again for the order.
+	Exclude     bool       `json:"exclude,omitempty"`
 	By          string     `json:"by,omitempty"`
 	Hold        *Hold      `json:"hold,omitempty"`
 	HoldID      string     `json:"hold_id,omitempty"`
@@ -133,8 +137,6 @@ type Event struct {
 	ExceptionID string     `json:"exception_id,omitempty"`
 	Moves       []FlowMove `json:"moves,omitempty"`
 	Rule        string     `json:"rule,omitempty"` // that did it
-	// Exclude says that the location whose units are taken back is not asked again for the order.
-	Exclude bool `json:"exclude,omitempty"`
 
 	Edit       *Edited     `json:"edit,omitempty"`
 	Adjustment *Adjustment `json:"adjustment,omitempty"`
@@ -265,6 +267,7 @@ func (o *Order) apply(e *Event, at time.Time) error {
 	if e.Exclude {
 		o.exclude(f.Location)
 	}
+	f.lessStop(e)
 	return o.check()
 }
 

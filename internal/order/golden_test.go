@@ -139,6 +139,7 @@ func TestPublishedShapes(t *testing.T) {
 	s.life()
 	s.servicing()
 	s.returns()
+	s.conditions()
 
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]

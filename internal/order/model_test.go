@@ -26,6 +26,7 @@ type world struct {
 	stock    map[inventory.PositionKey]balances
 	initial  map[inventory.PositionKey]balances
 	lost     map[inventory.PositionKey]int64 // by rejections: the order does not count them apart
+	astray   map[inventory.PositionKey]int64 // lost on their way: they stay shipped
 	history  map[*order.Order]string         // every earlier order, as it was then
 	slots    map[inventory.PositionKey]int64 // taken of the capacity of locations
 	held     map[inventory.PositionKey]int64 // of it by the order's own account
@@ -34,14 +35,14 @@ type world struct {
 var (
 	locations = []string{"dc", "north", "south"}
 	stocked   = []string{"peg", "rope", "tent"}
-	commands  = []string{"accept", "reject", "pick", "pack", "ship", "ready", "handover", "deliver", "dance"}
+	commands  = append([]string{"dance"}, order.Commands...)
 	reasons   = []string{"", "closed", "damaged", "not_found", "out_of_stock"}
 )
 
 func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, stock: map[inventory.PositionKey]balances{}, initial: map[inventory.PositionKey]balances{},
-		lost: map[inventory.PositionKey]int64{}, history: map[*order.Order]string{},
+		lost: map[inventory.PositionKey]int64{}, astray: map[inventory.PositionKey]int64{}, history: map[*order.Order]string{},
 		slots: map[inventory.PositionKey]int64{}, held: map[inventory.PositionKey]int64{},
 	}
 	for _, l := range locations {
@@ -172,6 +173,13 @@ func slotValue(l *order.Line) int64 {
 }
 
 func (w *world) countLost(o *order.Order, e *order.Event) {
+	if e.Type == order.EventFulfillmentLost {
+		for _, q := range e.Lines {
+			each(o.Line(q.Line), q.Quantity, func(sku string, n int64) {
+				w.astray[inventory.PositionKey{SKU: sku, Location: o.Fulfillment(e.FulfillmentID).Location}] += n
+			})
+		}
+	}
 	if e.Type != order.EventFulfillmentRejected {
 		return
 	}
@@ -206,10 +214,9 @@ func (w *world) attempt(events []order.Event, err error) (refused bool) {
 		}
 		return true
 	}
-	if len(events) == 0 {
-		w.t.Fatalf("accepted without an event")
+	if len(events) > 0 { // else its effect was there already
+		w.commit(events)
 	}
-	w.commit(events)
 	return false
 }
 
@@ -262,8 +269,8 @@ func (w *world) place(t *rapid.T) {
 	}
 	w.commit(events)
 	for _, f := range w.o.Fulfillments[before:] {
-		if f.Status != order.FulfillmentOpen {
-			t.Fatalf("new fulfillment is %s", f.Status)
+		if want := map[bool]order.FulfillmentStatus{true: order.FulfillmentHeld, false: order.FulfillmentOpen}[len(w.o.Holds) > 0]; f.Status != want {
+			t.Fatalf("new fulfillment is %s, want %s", f.Status, want)
 		}
 	}
 	if got := backordered(w.o); len(left) > 0 && got != units(left) {
@@ -345,6 +352,10 @@ func (w *world) step(t *rapid.T) {
 		id = rapid.SampledFrom(ids).Draw(t, "fulfillment")
 	}
 	s := order.Step{Command: rapid.SampledFrom(commands).Draw(t, "command"), Reason: rapid.SampledFrom(reasons).Draw(t, "reason")}
+	s.At = noon
+	if s.Command == "delay" {
+		s.ExpectedAt = noon.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "delay")) * time.Hour)
+	}
 	s.Lines = w.drawLines(t, s.Command == "pick" || rapid.IntRange(0, 9).Draw(t, "odd") == 0)
 	for range rapid.IntRange(0, 2).Draw(t, "parcels") {
 		s.Parcels = append(s.Parcels, order.Parcel{Tracking: "T1"})
@@ -365,10 +376,14 @@ func (w *world) step(t *rapid.T) {
 func (w *world) checkStatuses(before *order.Order, command, id string) {
 	for i := range before.Fulfillments {
 		f, from := &w.o.Fulfillments[i], before.Fulfillments[i].Status
-		edge := slices.ContainsFunc(order.Edges, func(e order.Edge) bool {
+		edge := slices.ContainsFunc(slices.Concat(order.Edges, order.Stays), func(e order.Edge) bool {
 			return e.Command == command && e.From == from && (e.To == f.Status || from == f.Status)
 		})
-		same := toJSON(w.t, *f) == toJSON(w.t, before.Fulfillments[i])
+		was := before.Fulfillments[i]
+		if (command == "pack" || command == "ship") && f.Status == from && f.ID == id {
+			was.Parcels = f.Parcels // told of afterwards
+		}
+		same := toJSON(w.t, *f) == toJSON(w.t, was)
 		if !same && (!edge || (id != "" && f.ID != id)) {
 			w.t.Fatalf("%s on %q took fulfillment %s from %s to %s", command, id, f.ID, from, f.Status)
 		}
@@ -384,7 +399,7 @@ func (w *world) cancel(t *rapid.T) {
 	}
 	for _, f := range w.o.Fulfillments {
 		for _, fl := range f.Lines {
-			if f.Status == order.FulfillmentOpen || f.Status == order.FulfillmentAccepted {
+			if slices.Contains([]order.FulfillmentStatus{order.FulfillmentHeld, order.FulfillmentOpen, order.FulfillmentAccepted}, f.Status) {
 				can[fl.Line] += fl.Quantity - fl.Picked
 			}
 		}
@@ -425,7 +440,7 @@ func (w *world) withdraw(t *rapid.T) {
 	want := map[string]int64{}
 	for _, f := range before.Fulfillments {
 		for _, fl := range f.Lines {
-			if f.Status == order.FulfillmentOpen && (location == "" || f.Location == location) {
+			if (f.Status == order.FulfillmentOpen || f.Status == order.FulfillmentHeld) && (location == "" || f.Location == location) {
 				want[fl.Line] += fl.Quantity - fl.Picked
 			}
 		}
@@ -440,9 +455,70 @@ func (w *world) withdraw(t *rapid.T) {
 		}
 	}
 	for i, f := range w.o.Fulfillments {
-		if was := before.Fulfillments[i]; was.Status != order.FulfillmentOpen && toJSON(t, f) != toJSON(t, was) {
+		if was := before.Fulfillments[i]; was.Status != order.FulfillmentOpen && was.Status != order.FulfillmentHeld && toJSON(t, f) != toJSON(t, was) {
 			t.Fatalf("fulfillment %s was %s and changed", f.ID, was.Status)
 		}
+	}
+}
+
+// takeBack asks for everything that has not left: what nobody accepted is back at once, the rest when the location says so.
+func (w *world) takeBack(t *rapid.T) {
+	w.t = t
+	then := rapid.SampledFrom([]string{order.ThenCancel, order.ThenRedecide}).Draw(t, "then")
+	if events := w.o.TakeBack("changed", then, noon.Add(time.Hour)); len(events) > 0 {
+		w.commit(events)
+	}
+	for i := range w.o.Fulfillments {
+		f := &w.o.Fulfillments[i]
+		var left int64
+		for _, l := range f.Lines {
+			left += l.Quantity - l.Shipped
+		}
+		switch f.Status {
+		case order.FulfillmentOpen, order.FulfillmentHeld:
+			if left != picked(f) {
+				t.Fatalf("fulfillment %s is %s still", f.ID, f.Status)
+			}
+		case order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked, order.FulfillmentReady:
+			if f.Stop == nil || then == order.ThenCancel && f.Stop.Then != then {
+				t.Fatalf("nobody is asked to stop %s, which is %s", f.ID, f.Status)
+			}
+		default:
+			if f.Stop != nil {
+				t.Fatalf("%s is %s and asked to stop", f.ID, f.Status)
+			}
+		}
+	}
+}
+
+func picked(f *order.Fulfillment) (n int64) {
+	for _, l := range f.Lines {
+		n += l.Picked
+	}
+	return n
+}
+
+func (w *world) resource(t *rapid.T) {
+	w.t = t
+	if len(w.o.Fulfillments) == 0 {
+		return
+	}
+	f := rapid.SampledFrom(w.o.Fulfillments).Draw(t, "fulfillment")
+	exclude := rapid.Bool().Draw(t, "exclude")
+	refused := w.attempt(w.o.Resource(f.ID, "overdue", exclude, noon))
+	now := w.o.Fulfillment(f.ID)
+	if open := f.Status == order.FulfillmentOpen || f.Status == order.FulfillmentHeld; open && (refused || exclude && !slices.Contains(w.o.Excluded, f.Location)) {
+		t.Fatalf("%s was %s and was not taken back", f.ID, f.Status)
+	} else if !open && !refused && now.Stop == nil {
+		t.Fatalf("%s was %s and nobody is asked to stop it", f.ID, f.Status)
+	}
+}
+
+// letGo releases what an undeliverable shipment holds.
+func (w *world) letGo(t *rapid.T) {
+	w.t = t
+	if events := w.o.ReleaseHolds("", "test", ""); len(events) > 0 {
+		w.commit(events)
 	}
 }
 
@@ -460,7 +536,7 @@ func (w *world) check(t *rapid.T) {
 	if want := statusOf(w.o); w.o.Status != want {
 		t.Fatalf("status %s, want %s: %s", w.o.Status, want, toJSON(t, w.o))
 	}
-	if len(w.o.Unplaced()) == 0 && !w.o.NextWake().IsZero() {
+	if len(w.o.Unplaced()) == 0 && !w.o.RetryAt.IsZero() {
 		t.Fatalf("the timer is set though nothing waits")
 	}
 }
@@ -493,7 +569,7 @@ func (w *world) checkQuantities() {
 func (w *world) checkStock() {
 	want := map[inventory.PositionKey]balances{}
 	for k, b := range w.initial {
-		want[k] = balances{inventory.Adjustment: w.lost[k]}
+		want[k] = balances{inventory.Adjustment: w.lost[k], inventory.Shipped: w.astray[k]}
 		var sum int64
 		for _, n := range w.stock[k] {
 			sum += n
@@ -556,7 +632,7 @@ func TestOrderKeepsItsInvariants(t *testing.T) {
 		w := newWorld(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"place": w.place, "misfit": w.misfit, "step": w.step, "step again": w.step, "step once more": w.step,
-			"cancel": w.cancel, "withdraw": w.withdraw, "": w.check,
+			"cancel": w.cancel, "withdraw": w.withdraw, "take back": w.takeBack, "resource": w.resource, "let go": w.letGo, "": w.check,
 		})
 	})
 }

@@ -296,6 +296,10 @@ type Fulfillment struct {
 	Stop *StopRequest `json:"stop,omitempty"`
 	// ShipTo is where it goes when the order has another address by now.
 	ShipTo *network.Address `json:"ship_to,omitempty"`
+	// StopAnswer is what the location answered to the last such request: AnswerStopped or AnswerRefused.
+	StopAnswer string `json:"stop_answer,omitempty"`
+	// Undeliverable says that it is lost because it came back, and not on its way.
+	Undeliverable bool `json:"undeliverable,omitempty"`
 	// Flow is where the fulfillment is in its lifecycle.
 	Flow *FlowState `json:"flow,omitempty"`
 }
