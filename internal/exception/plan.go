@@ -60,7 +60,7 @@ func Begin(o *order.Order, x *order.Exception, fix string, a Args, by string, no
 		p.Until = a.until(DefaultWaitHours, now)
 	case FixRemind:
 		p.Until = a.until(DefaultRemindHours, now)
-		p.Events, err = remind(o, x, reason)
+		p.Events, err = o.Remind(x.FulfillmentID, reason)
 	case FixCancelUnits:
 		p.Events, err = cancelUnits(o, x, a.Lines, reason, now)
 	case FixReleaseHold:
@@ -88,7 +88,7 @@ func refuse(code, pointer, format string, args ...any) error {
 // resource takes the fulfillment back, or everything that nobody has accepted.
 func resource(o *order.Order, x *order.Exception, reason string, now time.Time) ([]order.Event, error) {
 	if x.FulfillmentID != "" {
-		return takeBack(o, x.FulfillmentID, reason, true, now)
+		return o.Resource(x.FulfillmentID, reason, true, now)
 	}
 	events := o.Withdraw(func(*order.Fulfillment) bool { return true }, reason)
 	if len(events) == 0 {
@@ -181,7 +181,7 @@ func shipFrom(o *order.Order, x *order.Exception, a Args, reason string, now tim
 		if len(a.Lines) > 0 {
 			return refuse(order.CodeNotAllowed, "lines", "a fulfillment moves as a whole; leave lines out")
 		}
-		events, err := takeBack(o, f.ID, reason, false, now)
+		events, err := o.Resource(f.ID, reason, false, now)
 		if err != nil {
 			return err
 		}
@@ -297,48 +297,4 @@ func parseLines(text string) (lines []order.LineQuantity) {
 		}
 	}
 	return lines
-}
-
-// takeBack takes a fulfillment back to decide it again: at once while nobody has accepted it, else by asking its
-// location to stop what has not left. exclude: the location is not asked again for the order.
-func takeBack(o *order.Order, id, reason string, exclude bool, now time.Time) ([]order.Event, error) {
-	f := o.Fulfillment(id)
-	if f == nil {
-		return nil, refuse(order.CodeNoFulfillment, "", "the order has no fulfillment %q", id)
-	}
-	switch f.Status {
-	case order.FulfillmentHeld, order.FulfillmentOpen:
-		events := o.Withdraw(func(g *order.Fulfillment) bool { return g.ID == id }, reason)
-		if len(events) == 1 {
-			events[0].Exclude = exclude
-			return events, nil
-		}
-	case order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked, order.FulfillmentReady:
-		if f.Stop != nil {
-			return nil, refuse(order.CodeNothingToDo, "", "the location was asked to stop it already")
-		}
-		e := order.Event{Type: order.EventFulfillmentStopRequested, FulfillmentID: id, Reason: reason, Then: order.ThenRedecide, Exclude: exclude, At: now.Add(order.DefaultStopAnswer)}
-		for i := range f.Lines {
-			if n := f.Lines[i].Quantity - f.Lines[i].Shipped; n > 0 {
-				e.Lines = append(e.Lines, order.LineQuantity{Line: f.Lines[i].Line, Quantity: n})
-			}
-		}
-		if len(e.Lines) > 0 && f.Via == "" {
-			return []order.Event{e}, nil
-		}
-	}
-	return nil, refuse(order.CodeWrongState, "", "the fulfillment is %s; nothing of it can be taken back", f.Status)
-}
-
-// remind reminds the location of a fulfillment, while it has something to do for it.
-func remind(o *order.Order, x *order.Exception, reason string) ([]order.Event, error) {
-	f := o.Fulfillment(x.FulfillmentID)
-	if f == nil {
-		return nil, refuse(order.CodeNoFulfillment, "", "the exception names no fulfillment of the order")
-	}
-	switch f.Status {
-	case order.FulfillmentOpen, order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked, order.FulfillmentReady:
-		return []order.Event{{Type: order.EventFulfillmentReminded, FulfillmentID: f.ID, Reason: reason}}, nil
-	}
-	return nil, refuse(order.CodeWrongState, "", "the fulfillment is %s; nobody is waited for", f.Status)
 }
