@@ -23,6 +23,12 @@ func fulfillmentRoutes() []Route {
 		{"ready", "An order for pickup waits for the customer"},
 		{"handover", "The customer collected it"},
 		{"deliver", "The carrier delivered it"},
+		{"stopped", "The location stopped units as it was asked to, and put back what was picked; without lines: all it was asked to stop"},
+		{"refuse_stop", "The location will not stop what it was asked to; it goes on"},
+		{"uncollected", "The customer did not come for units that waited: they are cancelled, and stock again where they waited"},
+		{"delay", "It is expected later, at expected_at; past the order's promise the customer is given a new one"},
+		{"lose", "The carrier lost units on their way: they are placed again at once"},
+		{"undeliverable", "Units came back: they are stock of their location again, and wait with an address hold"},
 	} {
 		out = append(out, Route{
 			Method: "POST", Path: "/v1/fulfillments/{id}/" + known.command, ID: known.command + "Fulfillment", Tag: "fulfillments",

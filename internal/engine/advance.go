@@ -187,6 +187,10 @@ func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([
 		return []order.Event{{Type: order.EventAttributeSet, Name: a.Name, Value: a.Value}}, nil
 	case flow.DoRemind:
 		return []order.Event{{Type: order.EventFulfillmentReminded, FulfillmentID: fulfillment, Reason: a.Reason}}, nil
+	case flow.DoResource:
+		return o.Resource(fulfillment, a.Reason, a.Exclude, c.tx.Now)
+	case flow.DoUncollected:
+		return o.Decide(fulfillment, order.Step{Command: "uncollected", Reason: a.Reason, At: c.tx.Now})
 	case flow.DoCancel:
 		if fulfillment != "" {
 			return o.CancelFulfillment(fulfillment, a.Reason, c.tx.Now)

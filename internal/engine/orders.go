@@ -235,13 +235,6 @@ func (e *Engine) changeOrder(ctx context.Context, id string, m Meta, decide func
 	}})
 }
 
-// Step carries a fulfillment one step on. The reply's value is the order.
-func (e *Engine) Step(ctx context.Context, fulfillmentID string, s order.Step, m Meta) (*Reply, error) {
-	return e.changeOrder(ctx, OrderOfFulfillment(fulfillmentID), m, func(tx *Tx, o *order.Order) ([]order.Event, error) {
-		return o.Decide(fulfillmentID, s)
-	})
-}
-
 // Cancel cancels an order whole or by line and quantity. The reply's value is the order.
 func (e *Engine) Cancel(ctx context.Context, id string, c order.Cancellation, m Meta) (*Reply, error) {
 	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.CancelAt(c, tx.Now) })
