@@ -160,6 +160,11 @@ func (c *change) fix(x *order.Exception, fix string, a exception.Args, by, rule 
 			return err
 		}
 	}
+	if p.Return != "" {
+		if err := c.add(c.now.AdvanceReturn(p.Return, c.tx.Now)...); err != nil {
+			return err
+		}
+	}
 	if !p.Until.IsZero() {
 		return c.add(c.now.Postpone(id, by, a.Reason, p.Until))
 	}

@@ -25,6 +25,8 @@ const (
 	FixShipFrom       = "ship_from"
 	FixWriteOff       = "write_off"
 	FixClose          = "close"
+	FixCloseReturn    = "close_return"
+	FixRestock        = "restock"
 )
 
 // Limits of what a fix is asked with.
@@ -59,11 +61,13 @@ var fixes = []Fix{
 	{ID: FixCancelUnits, Title: "Cancel the units", Meaning: "Cancels the units concerned, as far as nobody has picked them", Takes: []string{"lines", "reason"}, Rule: true, Right: auth.OrdersCancel},
 	{ID: FixChangeService, Title: "Change the service", Meaning: "Sends what has not left with another carrier service", Needs: []string{"service"}, Takes: []string{"reason"}, Rule: true, Right: auth.OrdersEdit},
 	{ID: FixClose, Title: "Close", Meaning: "Closes the exception; nothing else changes", Takes: []string{"reason"}, Rule: true, alone: true},
+	{ID: FixCloseReturn, Title: "Close the return", Meaning: "Ends the return: what has not come is not waited for", Takes: []string{"reason"}, Rule: true},
 	{ID: FixRefund, Title: "Give money back", Meaning: "Gives an amount back to the customer", Needs: []string{"amount"}, Takes: []string{"reason"}, Right: auth.ServiceAdjust},
 	{ID: FixReleaseHold, Title: "Release the hold", Meaning: "Ends the hold, so that the order goes on", Takes: []string{"hold", "reason"}, Rule: true},
 	{ID: FixRemind, Title: "Remind the location", Meaning: "Reminds the location; the exception comes back unless it answers", Takes: []string{"hours", "reason"}, Keeps: true, Rule: true},
 	{ID: FixReship, Title: "Send again", Meaning: "Takes the units for lost and sends others", Takes: []string{"lines", "reason"}, Rule: true, Right: auth.ServiceReship},
 	{ID: FixResource, Title: "Give it to another location", Meaning: "Takes the units back and decides again without the location; one that has accepted is asked to stop", Takes: []string{"reason"}, Rule: true},
+	{ID: FixRestock, Title: "Put it back in stock", Meaning: "Units of the return that wait for their place can be sold again where they are", Takes: []string{"reason"}, Rule: true},
 	{ID: FixRetryPayment, Title: "Try the payment again", Meaning: "Asks the provider again, with the same id", Takes: []string{"reason"}, Rule: true},
 	{ID: FixRetrySourcing, Title: "Look for a location again", Meaning: "Looks for locations for all units that none has; refused while there are none", Takes: []string{"reason"}, Rule: true},
 	{ID: FixShipFrom, Title: "Ship from a location", Meaning: "Gives the units to the location named, whatever policies say, if it has them", Needs: []string{"location"}, Takes: []string{"service", "lines", "reason"}, Rule: true},

@@ -23,6 +23,8 @@ type Plan struct {
 	Refund *order.NewAdjustment
 	// Pay asks the payment provider again.
 	Pay bool
+	// Return, when not "", has the return go on by itself, to its refund or its end.
+	Return string
 	// Until, when not zero, sets the exception aside; else it is closed.
 	Until time.Time
 	// Resolution is said at the closing.
@@ -73,6 +75,12 @@ func Begin(o *order.Order, x *order.Exception, fix string, a Args, by string, no
 		err = shipFrom(o, x, a, reason, now, p)
 	case FixAcceptLateShip:
 		err = acceptLateShip(o, x, a, p)
+	case FixRestock:
+		p.Return = x.ReturnID
+		p.Events, err = o.Dispose(x.ReturnID, order.Disposal{Disposition: order.Restock})
+	case FixCloseReturn:
+		p.Return = x.ReturnID
+		p.Events, err = o.CloseReturn(x.ReturnID, reason, now)
 	case FixRefund:
 		p.Refund = &order.NewAdjustment{Kind: order.AdjustAppeasement, Amount: a.Amount, Reason: reason}
 	case FixRetryPayment:

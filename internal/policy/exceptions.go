@@ -27,8 +27,8 @@ const (
 
 // RuleFixes are the fixes that rules may apply. What each does is in package exception.
 var RuleFixes = []string{
-	"cancel_units", "change_service", "close", "release_hold", "remind_location", "reship", "resource", "retry_payment", "retry_sourcing",
-	"ship_from", "wait",
+	"cancel_units", "change_service", "close", "close_return", "release_hold", "remind_location", "reship", "resource", "restock",
+	"retry_payment", "retry_sourcing", "ship_from", "wait",
 }
 
 // ExceptionsSection prices exceptions and fixes known ones.
