@@ -152,6 +152,7 @@ func (c *change) save() (*order.Order, error) {
 	}
 	tx.Put(r, next)
 	tx.After(func() { tx.e.promised.changed(o, next) })
+	tx.After(func() { tx.e.waking.changed(next) })
 	if len(next.Exceptions) > 0 || o != nil && len(o.Exceptions) > 0 {
 		tx.After(func() { tx.e.exceptions.changed(o, next) })
 	}

@@ -116,6 +116,7 @@ type Engine struct {
 	lanes     []*lane
 	follower  follower
 	promised  *openPromises
+	waking    *waking
 	boards    boards
 	learning  *learning
 	lorePtr   atomic.Pointer[lore]
@@ -171,6 +172,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 		e.lanes = append(e.lanes, &lane{e: e, bucket: b, queue: make(chan *request, maxQueueCommands)})
 	}
 	e.promised = newOpenPromises(e)
+	e.waking = newWaking(e)
 	e.exceptions = newOpenExceptions(e)
 	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {
@@ -218,6 +220,7 @@ func (e *Engine) reload(cause error) {
 		cancel()
 		if err == nil {
 			e.promised.begin()
+			e.waking.begin()
 			e.exceptions.begin()
 			e.log.Info("memory is current again")
 			return

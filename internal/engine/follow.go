@@ -139,6 +139,7 @@ func (e *Engine) absorb(ctx context.Context, rows []store.Commit) error {
 		m.apply(book)
 	}
 	e.promised.followed(rows)
+	e.waking.followed(rows)
 	e.exceptions.followed(rows)
 	return e.absorbReference(records)
 }

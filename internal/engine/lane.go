@@ -397,6 +397,7 @@ func (l *lane) publish(b *batch) {
 	for _, f := range b.after {
 		f()
 	}
+	l.e.waking.freed(b.store.Positions)
 	l.e.follower.wrote(b.store.Commits)
 	l.e.announce()
 }

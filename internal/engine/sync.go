@@ -26,6 +26,7 @@ func (e *Engine) Tasks() []Task {
 		{"timers", timerInterval, e.FireTimers},
 		{"sweep", sweepInterval, e.sweep},
 		{"promises", settleInterval, e.promised.run},
+		{"waking", wakingInterval, e.waking.run},
 		{"exceptions", exceptionsInterval, e.exceptions.run},
 		{"learning", e.opt.LearnInterval, e.learning.run},
 	}
@@ -103,6 +104,7 @@ func (e *Engine) regain() error {
 			return fmt.Errorf("%w: memory could not be read anew: %w", store.ErrUnavailable, err)
 		}
 		e.promised.begin()
+		e.waking.begin()
 		e.exceptions.begin()
 		e.reloading.Store(0)
 	}
