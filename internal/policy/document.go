@@ -243,30 +243,6 @@ type BufferRule struct {
 	Hide bool `yaml:"hide"`
 }
 
-// ReturnsSection routes returned goods.
-type ReturnsSection struct {
-	Rules []ReturnRule `yaml:"rules"` // the first that matches decides
-}
-
-// ReturnRule is one row.
-type ReturnRule struct {
-	Name string `yaml:"name"`
-	// When is CEL over order, line, sku, and returned (returned.reason, returned.method and so on).
-	When string `yaml:"when"`
-	// To: nearest, origin (the location that shipped), received (where it was handed in), a location id, or keep (the customer keeps it).
-	To string `yaml:"to"`
-	// Locations admits by tags when To is nearest.
-	Locations TagRule `yaml:"locations"`
-}
-
-// The targets of a ReturnRule that are not locations.
-const (
-	ToNearest  = "nearest"
-	ToOrigin   = "origin"
-	ToReceived = "received"
-	ToKeep     = "keep"
-)
-
 // Example is an order with facts and what must be decided about it. Only what
 // Expect names is compared; what it may name depends on the kind (docs/policies.md).
 type Example struct {

@@ -20,8 +20,10 @@ var expectations = map[Kind][]string{
 	KindPromise: {"applies", "price", "pickup", "same_day", "delivers"},
 	// rule: the row that decides, none when no row does; offered: units.
 	KindAvailability: {"rule", "offered"},
-	// rule: the row that decides; to: where the goods go, as the row says; location: for nearest, which of the locations.
-	KindReturns: {"rule", "to", "location"},
+	// rule: the row that decides; to: where the goods go, as the row says; location: for nearest, which of the locations;
+	// refused: the rule that speaks against the return, "" when none does; fee: minor units; inspect: whether somebody
+	// looks at the goods; disposition: what becomes of them, "" when somebody decides; refund: when the money is given back.
+	KindReturns: {"rule", "to", "location", "refused", "fee", "inspect", "disposition", "refund"},
 	// holds: the rules that stop the order, in their order.
 	KindHolds: {"holds"},
 	// rule: the row that fixes the exception, none when a person does; fix: what it does; now: its time has come.
@@ -215,29 +217,4 @@ func (c *Compiled) decideAvailability(g *Given) (map[string]any, error) {
 		name = rule.Name
 	}
 	return map[string]any{"rule": name, "offered": rule.Offer(s.Available, s.Safety)}, nil
-}
-
-func (c *Compiled) decideReturn(g *Given) (map[string]any, error) {
-	f := g.facts()
-	f.Returned = g.ReturnedFacts()
-	rule, err := c.Returns.Choose(f)
-	if err != nil {
-		return nil, err
-	}
-	name, to, tags := "none", ToNearest, TagRule{}
-	if rule != nil {
-		name, to, tags = rule.Name, rule.To, rule.Locations
-	}
-	out := map[string]any{"rule": name, "to": to}
-	if to == ToNearest {
-		best, least := "", 0.0
-		for i := range g.Locations {
-			l, km := g.LocationFacts(i), g.CandidateFacts(i).DistanceKm
-			if slices.Contains(l.Capabilities, "returns") && tags.Admits(l.Tags) && (best == "" || km < least || km == least && l.ID < best) {
-				best, least = l.ID, km
-			}
-		}
-		out["location"] = best
-	}
-	return out, nil
 }

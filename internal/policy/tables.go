@@ -90,39 +90,6 @@ func (r *CompiledBuffer) Offer(free, safety int64) int64 {
 	return h.Left(free, safety)
 }
 
-// CompiledReturns is a ReturnsSection.
-type CompiledReturns struct {
-	Rules []CompiledReturn
-}
-
-// CompiledReturn is a ReturnRule.
-type CompiledReturn struct {
-	Name      string
-	When      *Expr // nil: always
-	To        string
-	Locations TagRule
-}
-
-// Choose returns the first rule that matches order, line, sku and returned; nil: the
-// goods go to the nearest location that takes returns. A rule that cannot be evaluated
-// does not match; the first such error is returned beside the choice.
-func (r *CompiledReturns) Choose(f *Facts) (rule *CompiledReturn, failed error) {
-	for i := range r.Rules {
-		x := &r.Rules[i]
-		if x.When == nil {
-			return x, failed
-		}
-		ok, err := x.When.Bool(f)
-		if err != nil && failed == nil {
-			failed = fmt.Errorf("rule %s: %w", x.Name, err)
-		}
-		if ok {
-			return x, failed
-		}
-	}
-	return nil, failed
-}
-
 func (c *compiler) availability(s *AvailabilitySection) *CompiledAvailability {
 	out := &CompiledAvailability{}
 	c.count("availability.rules", len(s.Rules), MaxRules)
@@ -156,34 +123,6 @@ func (c *compiler) availability(s *AvailabilitySection) *CompiledAvailability {
 		}
 	}
 	c.unique("availability.rules", names)
-	c.table(rows)
-	return out
-}
-
-func (c *compiler) returns(s *ReturnsSection) *CompiledReturns {
-	out := &CompiledReturns{}
-	c.count("returns.rules", len(s.Rules), MaxRules)
-	names := make([]string, len(s.Rules))
-	rows := make([]row, len(s.Rules))
-	for i := range s.Rules {
-		r, at := &s.Rules[i], problem.At("returns.rules", i)
-		names[i] = r.Name
-		if r.To == "" {
-			c.add(at+".to", problem.Required, "is required: nearest, origin, received, keep, or a location's id")
-		}
-		if r.To != ToNearest && !r.Locations.empty() {
-			c.add(at+".locations", problem.Conflict, "goes with to: nearest only")
-		}
-		c.tags(at+".locations", r.Locations)
-		known := len(c.bad)
-		o := CompiledReturn{
-			Name: r.Name, To: r.To, Locations: r.Locations,
-			When: c.condition(at+".when", r.When, scope{allowed: UsesOrder | UsesLine | UsesSKU | UsesReturned | UsesNow}),
-		}
-		out.Rules = append(out.Rules, o)
-		rows[i] = row{name: r.Name, at: at, when: conjuncts(o.When), outcome: fmt.Sprint(r.To, r.Locations), broken: len(c.bad) > known}
-	}
-	c.unique("returns.rules", names)
 	c.table(rows)
 	return out
 }
