@@ -17,6 +17,9 @@ const (
 	ServiceAdjust  Scope = "service:adjust"  // give money back, up to the limit of the holds policy
 	ServiceApprove Scope = "service:approve" // without limit, and approve what others gave
 	ServiceReship  Scope = "service:reship"  // send units again
+
+	ReturnsWrite    Scope = "returns:write"    // authorise, receive, inspect and dispose of returns; exchanges
+	ReturnsOverride Scope = "returns:override" // take back what the returns policy refuses
 	// ExceptionsWrite works on exceptions; fixes that do what another right is for need that one as well.
 	ExceptionsWrite Scope = "exceptions:write"
 )
@@ -24,6 +27,7 @@ const (
 // ServiceScopes lists the rights of customer service.
 var ServiceScopes = []Scope{
 	OrdersEdit, OrdersCancel, OrdersRelease, NotesWrite, HoldsWrite, HoldsRelease, ServiceAdjust, ServiceApprove, ServiceReship, ExceptionsWrite,
+	ReturnsWrite, ReturnsOverride,
 }
 
 // implied are the scopes that come with another. orders:write had these rights before they had names of their own.

@@ -312,6 +312,9 @@ func (e *Engine) wakeOrder(tx *Tx, en *Entry) (*Reply, error) {
 	if err := c.add(c.now.StopsDue(tx.Now)...); err != nil {
 		return nil, err
 	}
+	if err := c.wakeReturns(); err != nil {
+		return nil, err
+	}
 	if err := c.fire(); err != nil {
 		return nil, err
 	}

@@ -144,6 +144,9 @@ func (c *change) save() (*order.Order, error) {
 	} else if len(next.Lines) > len(o.Lines) {
 		r.Terms = skuTerms(nil, next.Lines[len(o.Lines):])
 	}
+	if len(next.Returns) > 0 {
+		r.Terms = append(r.Terms, returnTerms(o, next)...)
+	}
 	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
 		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
 	}

@@ -176,3 +176,8 @@ func (r *Return) ExchangeReady() bool {
 	}
 	return all > 0 && due == all
 }
+
+// Holding reports whether a hold of a type is in force.
+func (o *Order) Holding(typ string) bool {
+	return slices.ContainsFunc(o.Holds, func(h Hold) bool { return h.Type == typ })
+}
