@@ -70,7 +70,6 @@ var wrong = map[string][]string{
 	"POST /v1/fulfillments/{fulfillment}/ship":     {`{"lines":[{"line":"1","quantity":99}]}`, `{"parcels":[{"weight_g":-1}]}`, `{"parcels":[{"tracking":"\u0000"}]}`},
 	"POST /v1/fulfillments/{fulfillment}/ready":    {`{}`},
 	"POST /v1/fulfillments/{fulfillment}/handover": {`{"lines":[{"line":"1","quantity":-5}]}`},
-	"POST /v1/fulfillments/{fulfillment}/deliver":  {`{}`},
 	"POST /v1/reservations": {
 		`{"channel":"web","lines":[]}`, `{"channel":"nope","lines":[{"sku":"A","quantity":1}]}`, `{"channel":"web","lines":[{"sku":"nope","quantity":1}]}`,
 		`{"channel":"web","lines":[{"sku":"A","quantity":-1}]}`, `{"channel":"web","ttl_seconds":-1,"lines":[{"sku":"A","quantity":1}]}`,

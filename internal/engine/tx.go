@@ -56,7 +56,7 @@ type Reply struct {
 	Value  any
 	// Entry is the record the reply shows, when it shows one.
 	Entry *Entry
-	// Repeated marks a remembered answer.
+	// Repeated marks the answer to a request whose effect was there already.
 	Repeated bool
 }
 
@@ -308,7 +308,7 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 			}
 		}
 	}
-	if key != nil && !reply.Repeated {
+	if key != nil {
 		if reply.Body == nil {
 			body, err := json.Marshal(reply.Value)
 			if err != nil {

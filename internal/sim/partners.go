@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,16 +238,23 @@ func carrierOf(d *Data, service string) string {
 	return ""
 }
 
+// begun are the states of a fulfillment before it leaves.
+var begun = []order.FulfillmentStatus{order.FulfillmentOpen, order.FulfillmentAccepted, order.FulfillmentPicked, order.FulfillmentPacked}
+
 // hasty ships at once and reports picking and packing afterwards: the reports
-// come out of turn, are refused and change nothing.
+// come out of turn and change nothing.
 func (s *site) hasty(ctx context.Context, j *job) {
 	j.hasty = false
 	s.answer(ctx, j, "ship", s.parcels(j), s.behaviour.ship)
 	for _, command := range []string{"pick", "pack"} {
-		err := s.client.post(ctx, "", s.path(j, command), nil, nil)
+		var o order.Order
+		err := s.client.post(ctx, "", s.path(j, command), nil, &o)
 		s.w.partners.outOfTurn.Add(1)
-		if err == nil && ctx.Err() == nil && j.step.Status == order.FulfillmentShipped {
-			s.w.watch.note("%s of %s was taken after it had shipped", command, j.id)
+		if err != nil || j.step.Status != order.FulfillmentShipped {
+			continue
+		}
+		if f := o.Fulfillment(j.id); slices.Contains(begun, f.Status) {
+			s.w.watch.note("%s of %s made it %s after it had shipped", command, j.id, f.Status)
 		}
 	}
 }

@@ -18,6 +18,8 @@ const (
 	maxFindings = 20
 	// maxTook bounds the shipments whose duration is kept for the median.
 	maxTook = 100_000
+	// maxFinal final orders are remembered for what is said of them after their last step.
+	maxFinal = 10_000
 )
 
 // watch keeps books of its own from the server's events: every order that is not
@@ -29,6 +31,8 @@ type watch struct {
 	mu        sync.Mutex
 	types     map[string]int64        // events heard, by type
 	orders    map[string]*order.Order // not final
+	finals    map[string]*order.Order // the latest
+	finalIDs  []string                // oldest first
 	baskets   map[string]bool         // held
 	positions map[inventory.PositionKey]inventory.Position
 
@@ -77,7 +81,7 @@ type Units struct {
 
 func newWatch(d *Data) *watch {
 	return &watch{
-		data: d, types: map[string]int64{}, orders: map[string]*order.Order{}, baskets: map[string]bool{},
+		data: d, types: map[string]int64{}, orders: map[string]*order.Order{}, finals: map[string]*order.Order{}, baskets: map[string]bool{},
 		positions: make(map[inventory.PositionKey]inventory.Position, len(d.Stock)), states: map[order.Status]int64{}, sold: map[string]int64{},
 		lives: newLives(), told: map[string]time.Time{}, waited: map[string]bool{},
 		flow: Flow{RejectedFor: map[string]int64{}, ShippingCents: map[string]int64{}, Reservations: map[string]int64{}},
@@ -151,7 +155,10 @@ func (w *watch) order(e *engine.Published) error {
 	if err := json.Unmarshal(e.Data, &event); err != nil {
 		return err
 	}
-	was := w.orders[e.Stream.ID]
+	was, final := w.orders[e.Stream.ID], false
+	if was == nil {
+		was, final = w.finals[e.Stream.ID], true
+	}
 	next, err := order.Fold(was, []order.Event{event}, e.Version, e.Time)
 	if err != nil {
 		return err
@@ -165,13 +172,28 @@ func (w *watch) order(e *engine.Published) error {
 		w.states[was.Status]--
 	}
 	w.states[next.Status]++
-	w.orders[e.Stream.ID] = next
-	w.count(next, &event)
-	if next.Status.Final() {
-		w.finish(next)
-		delete(w.orders, e.Stream.ID)
+	if was != nil && final { // it was counted; what is said of it now only has to fit
+		w.finals[next.ID] = next
+		return nil
 	}
+	w.count(next, &event)
+	if !next.Status.Final() {
+		w.orders[next.ID] = next
+		return nil
+	}
+	w.finish(next)
+	delete(w.orders, next.ID)
+	w.remember(next)
 	return nil
+}
+
+// remember keeps a final order for a while.
+func (w *watch) remember(o *order.Order) {
+	w.finals[o.ID], w.finalIDs = o, append(w.finalIDs, o.ID)
+	if len(w.finalIDs) > maxFinal {
+		delete(w.finals, w.finalIDs[0])
+		w.finalIDs = w.finalIDs[1:]
+	}
 }
 
 // count keeps the figures of one event.
