@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/store"
@@ -122,7 +123,7 @@ var jsonType = []string{"application/json"}
 
 // json writes a document.
 func (c *Call) json(status int, v any) error {
-	body, err := json.Marshal(v)
+	body, err := jsonenc.Marshal(v)
 	if err != nil {
 		return err
 	}
@@ -158,7 +159,7 @@ func (c *Call) reply(r *engine.Reply, err error) error {
 		}
 	}
 	if body == nil && r.Value != nil {
-		if body, err = json.Marshal(r.Value); err != nil {
+		if body, err = jsonenc.Marshal(r.Value); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ const module = "github.com/orderly-oms/orderly/"
 // of layers below its own, and of its own layer where peers says so.
 var layers = [][]string{
 	{"internal/plant"},
-	{"internal/problem"},
+	{"internal/problem", "internal/jsonenc"},
 	{"internal/money"},
 	{"internal/inventory", "internal/network", "internal/auth"},
 	{"internal/catalog", "internal/policy", "internal/sourcing/exact"},
@@ -42,7 +42,7 @@ var layers = [][]string{
 // pure packages decide or calculate: no store, no HTTP, no clock, no log, no
 // randomness, no files, no goroutines that outlive a call.
 var pure = []string{
-	"internal/problem", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
+	"internal/problem", "internal/jsonenc", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
 	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/kpi", "internal/bulk", "internal/partner/importer",
 }
 

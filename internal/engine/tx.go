@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -176,7 +176,7 @@ func (tx *Tx) Emit(stream store.Key, version int64, events any, moves []inventor
 
 // record is Emit for movements that have been applied to the book already.
 func (tx *Tx) record(stream store.Key, version int64, events any, moves []inventory.Movement) error {
-	body, err := json.Marshal(events)
+	body, err := jsonenc.Marshal(events)
 	if err != nil {
 		return fmt.Errorf("encoding events of %s %s: %w", stream.Kind, stream.ID, err)
 	}
@@ -310,7 +310,7 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 	}
 	if key != nil {
 		if reply.Body == nil {
-			body, err := json.Marshal(reply.Value)
+			body, err := jsonenc.Marshal(reply.Value)
 			if err != nil {
 				return err
 			}
@@ -340,7 +340,7 @@ func (b *batch) writes() bool { return len(b.store.Commits)+len(b.store.Answers)
 func (b *batch) seal() error {
 	for k, en := range b.entries {
 		if en.Body == nil {
-			body, err := json.Marshal(en.Value)
+			body, err := jsonenc.Marshal(en.Value)
 			if err != nil {
 				return fmt.Errorf("encoding %s %s: %w", k.Kind, k.ID, err)
 			}
