@@ -58,18 +58,11 @@ func cancelOrder(s *Server, ctx context.Context, c *Call, body *order.Cancellati
 	return s.engine.Cancel(ctx, c.R.PathValue("id"), *body, m)
 }
 
-// loadOne reads one record from the store, so that an answer never shows what is not durable.
+// loadOne reads one durable record.
 func (s *Server) loadOne(c *Call, key store.Key) (*store.Record, error) {
 	ctx, cancel := c.Context()
 	defer cancel()
-	records, err := s.engine.Store().Load(ctx, []store.Key{key})
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, engine.ErrNotFound
-	}
-	return &records[0], nil
+	return s.engine.Durable(ctx, key)
 }
 
 // document answers a read of one record; 304 when the caller has this version.

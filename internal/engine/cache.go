@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync"
 
 	"github.com/orderly-oms/orderly/internal/store"
@@ -82,4 +83,22 @@ func (c *cache) peek(k store.Key) *Entry {
 		return en
 	}
 	return c.old[k]
+}
+
+// Durable returns a record as it is stored, ErrNotFound when there is none. Memory only has what is
+// durable, and of a store that no other node writes to it has the latest.
+func (e *Engine) Durable(ctx context.Context, k store.Key) (*store.Record, error) {
+	if e.store.Exclusive() {
+		if en := e.cache.get(k); en != nil {
+			return &en.Record, nil
+		}
+	}
+	records, err := e.store.Load(ctx, []store.Key{k})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, ErrNotFound
+	}
+	return &records[0], nil
 }
