@@ -68,13 +68,13 @@ flow:
     - name: asked
       awaits: approver
       enter: [hold: {type: approval, blocks: sourcing, expires: 10d, owner: buyer}]
-      timers: [{name: answer, after: 2d}]
+      timers: [{name: answer, after: 2d, every: 2d}]
       on:
         - {event: timer.answer, do: [exception: {type: approval_overdue, message: "nobody approved for {subject.hours} hours"}]}
         - {event: order.hold_released, when: size(subject.holds) == 0, to: going, do: [close_exception: {type: approval_overdue, resolution: approved}]}
     - name: going
       awaits: location
-      timers: [{name: slow, after: 30d}]
+      timers: [{name: slow, after: 30d, every: 30d}]
       on:
         - {event: fulfillment.delivered, when: subject.status == "delivered", to: done}
         - {event: timer.slow, do: [exception: {type: slow, message: "slow"}]}
