@@ -170,7 +170,7 @@ func (o *Order) StopsDue(now time.Time) []Event {
 			continue
 		}
 		events = append(events, Event{
-			Type: EventFulfillmentStopRequested, FulfillmentID: f.ID, Lines: f.Stop.Lines, Reason: f.Stop.Reason, Then: f.Stop.Then, At: now.Add(DefaultStopAnswer),
+			Type: EventFulfillmentStopRequested, FulfillmentID: f.ID, Lines: f.Stop.Lines, Reason: f.Stop.Reason, Then: f.Stop.Then, Exclude: f.Stop.Exclude, At: now.Add(DefaultStopAnswer),
 		})
 		x := Exception{
 			Type: exceptionStopUnanswered, FulfillmentID: f.ID, By: "core",

@@ -21,8 +21,12 @@ func TestUnansweredStops(t *testing.T) {
 	if o.Fulfillments[0].Stop == nil || !o.NextWake().Equal(due) || len(o.StopsDue(due.Add(-time.Second))) != 0 {
 		t.Fatalf("stop %+v, next wake %s", o.Fulfillments[0].Stop, o.NextWake())
 	}
+	o.Fulfillments[0].Stop.Exclude = true // as of one that is decided again
 	for range 2 {
 		o = fold(t, o, o.StopsDue(due)...)
+		if !o.Fulfillments[0].Stop.Exclude {
+			t.Fatal("asked again, the location is not excluded any more")
+		}
 		if len(o.Exceptions) != 1 || !o.NextWake().After(due) {
 			t.Fatalf("overdue: %+v, next wake %s", o.Exceptions, o.NextWake())
 		}
