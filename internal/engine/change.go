@@ -8,6 +8,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -35,7 +36,7 @@ func (tx *Tx) order(key store.Key, m Meta) (*order.Order, error) {
 		return nil, ErrNotFound
 	}
 	o := en.Value.(*order.Order)
-	if m.IfVersion != 0 && m.IfVersion != o.Version {
+	if m.IfVersion != 0 && m.IfVersion != o.Version && !plant.On(plant.StaleAccepted) {
 		return nil, ErrVersion
 	}
 	return o, nil
@@ -82,6 +83,9 @@ func (c *change) add(events ...order.Event) error {
 		return p.OnHand
 	})
 	c.moves = append(c.moves, moves...)
+	if plant.On(plant.MovementTwice) {
+		moves = append(moves, moves...)
+	}
 	return c.tx.move(moves)
 }
 
@@ -139,6 +143,12 @@ func (c *change) save() (*order.Order, error) {
 		Key: key, State: string(next.Status), Wake: next.NextWake(),
 		Channel: next.Channel, ExternalID: next.ExternalID, CreatedAt: next.CreatedAt,
 	}
+	if plant.On(plant.DuplicateOrder) {
+		r.ExternalID = ""
+	}
+	if o != nil && plant.On(plant.WakeLost) {
+		r.Wake = o.NextWake()
+	}
 	if o == nil {
 		r.Terms = searchTerms(next)
 	} else if len(next.Lines) > len(o.Lines) {
@@ -188,7 +198,7 @@ func (c *change) close() error {
 
 // promiseChange is the event that tells of a delivery date other than the one the customer knows.
 func (c *change) promiseChange() *order.Event {
-	if c.before == nil || c.before.Promise.DeliverBy.Equal(c.now.Promise.DeliverBy) ||
+	if c.before == nil || plant.On(plant.PromiseMovesSilently) || c.before.Promise.DeliverBy.Equal(c.now.Promise.DeliverBy) ||
 		slices.ContainsFunc(c.events, func(e order.Event) bool { return e.Type == order.EventPromiseChanged }) {
 		return nil
 	}

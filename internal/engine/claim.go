@@ -7,6 +7,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/sourcing"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -154,6 +155,9 @@ func (e *Engine) settle(tx *Tx, c *claimed, orderID string) error {
 		}
 	}
 	event := inventory.ReservationEvent{Type: inventory.EventReservationClaimed, OrderID: orderID}
+	if plant.On(plant.DoubleRelease) {
+		unused.Holds = c.reservation.Holds
+	}
 	return tx.saveReservation(c.reservation, event, unused.Movements(false, "reservation claimed"))
 }
 

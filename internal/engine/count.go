@@ -10,6 +10,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -69,6 +70,9 @@ func (e *Engine) Count(ctx context.Context, c *Count, m Meta) (*Reply, error) {
 		zeroed := map[string]int{}
 		for i, it := range fresh {
 			k := positions[i].Key()
+			if plant.On(plant.CountOverwrites) {
+				clear(since)
+			}
 			target := max(it.OnHand+since[k], 0)
 			if target > inventory.MaxQuantity {
 				return nil, &order.Refusal{Code: CodeNegativeStock, Pointer: "items", Message: fmt.Sprintf("%s at %s would exceed %d", it.SKU, it.Location, inventory.MaxQuantity)}

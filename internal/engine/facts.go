@@ -7,6 +7,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/sourcing"
 )
@@ -100,6 +101,9 @@ func (p *placing) facts(group []*want, reads needs) *sourcing.Facts {
 		f.Preferred = []string{o.PreferredLocation}
 	}
 	for _, id := range o.Excluded {
+		if plant.On(plant.RefusedAskedAgain) {
+			break
+		}
 		f.Refused = append(f.Refused, sourcing.Refusal{Location: id, Reason: "it refused or could not find units of this order"})
 	}
 	f.Lines = make([]sourcing.Line, len(group))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -34,8 +35,8 @@ func (f *follower) wrote(commits []store.Commit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range commits {
-		if b := commits[i].Stream.Bucket; commits[i].Seq == f.seqs[b]+1 {
-			f.seqs[b]++
+		if b := commits[i].Stream.Bucket; commits[i].Seq == f.seqs[b]+1 || plant.On(plant.CursorSkips) {
+			f.seqs[b] = commits[i].Seq
 		}
 	}
 }

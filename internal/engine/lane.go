@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -140,7 +141,7 @@ func (l *lane) process(requests []*request) {
 	e := l.e
 	e.Stats.Batches.Add(1)
 	e.Stats.Commands.Add(int64(len(requests)))
-	fresh := e.store.Exclusive()
+	fresh := e.store.Exclusive() || plant.On(plant.StaleReadDecides)
 	for attempt := 0; ; {
 		e.trust.RLock()
 		b, outcomes, err := l.decide(requests, attempt > 0, fresh)
@@ -153,21 +154,21 @@ func (l *lane) process(requests []*request) {
 			fresh = true
 			continue
 		}
-		if err == nil && stale(outcomes) && !e.store.Exclusive() {
+		if err == nil && stale(outcomes) && !e.store.Exclusive() && !plant.On(plant.StaleReadDecides) {
 			b.takeBack(e)
 			err = fmt.Errorf("%w: record and stock in memory contradict each other", store.ErrConflict)
 		}
 		if err == nil && b.writes() {
-			if err = e.store.Commit(context.Background(), &b.store); err == nil {
+			if err = e.commit(&b.store); err == nil {
 				l.publish(b)
-			} else {
+			} else if !plant.On(plant.FailedCommitStays) {
 				b.takeBack(e)
 			}
 		}
 		e.trust.RUnlock()
 
 		switch {
-		case err == nil:
+		case err == nil || plant.On(plant.AckBeforeDurable):
 			for i, r := range requests {
 				r.finish(e, outcomes[i].reply, outcomes[i].err)
 			}
@@ -183,7 +184,9 @@ func (l *lane) process(requests []*request) {
 			e.opt.Fatal(err)
 		case errors.Is(err, store.ErrUnknown):
 			// Answered before the reload, so that callers are not kept waiting for it.
-			e.distrust(err)
+			if !plant.On(plant.UnknownIsFailure) {
+				e.distrust(err)
+			}
 		}
 		e.log.Error("batch not committed", "bucket", l.bucket, "commands", len(requests), "error", err)
 		for _, r := range requests {
@@ -191,6 +194,19 @@ func (l *lane) process(requests []*request) {
 		}
 		return
 	}
+}
+
+// commit writes a batch whole or not at all.
+func (e *Engine) commit(b *store.Batch) error {
+	if plant.On(plant.EventLostOnCrash) {
+		state := *b
+		state.Commits = nil
+		if err := e.store.Commit(context.Background(), &state); err != nil {
+			return err
+		}
+		b = &store.Batch{Bucket: b.Bucket, Commits: b.Commits}
+	}
+	return e.store.Commit(context.Background(), b)
 }
 
 // stale reports a decision that stock and record contradict: another node changed both, and
@@ -275,7 +291,9 @@ func (l *lane) decideOne(b *batch, r *request, now time.Time, past lookedUp) out
 		err = tx.keep(c.Unique, c.Key, reply)
 	}
 	if err != nil {
-		tx.rollback()
+		if !plant.On(plant.RefusalStays) {
+			tx.rollback()
+		}
 		return outcome{err: err}
 	}
 	return outcome{reply: reply}
@@ -397,7 +415,9 @@ func (l *lane) publish(b *batch) {
 	for _, f := range b.after {
 		f()
 	}
-	l.e.waking.freed(b.store.Positions)
+	if !plant.On(plant.StockWakesNobody) {
+		l.e.waking.freed(b.store.Positions)
+	}
 	l.e.follower.wrote(b.store.Commits)
 	l.e.announce()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -185,5 +186,9 @@ func (e *Engine) wakeReservation(tx *Tx, en *Entry) (*Reply, error) {
 		return &Reply{}, nil
 	}
 	event := inventory.ReservationEvent{Type: inventory.EventReservationExpired}
-	return &Reply{}, tx.saveReservation(r, event, r.Movements(false, "reservation expired"))
+	moves := r.Movements(false, "reservation expired")
+	if plant.On(plant.ExpiryKeepsStock) {
+		moves = nil
+	}
+	return &Reply{}, tx.saveReservation(r, event, moves)
 }

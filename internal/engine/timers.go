@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -36,7 +37,7 @@ func (e *Engine) fireDue(ctx context.Context, bucket int) int {
 	var failed atomic.Bool
 	for _, k := range keys {
 		c := e.wakeCommand(k)
-		if c == nil {
+		if c == nil || plant.On(plant.TimerLostOnRestart) && e.cache.get(k) == nil {
 			continue
 		}
 		wake := func() {

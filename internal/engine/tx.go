@@ -6,6 +6,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/jsonenc"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -308,7 +309,7 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 			}
 		}
 	}
-	if key != nil {
+	if key != nil && !plant.On(plant.KeyIgnored) {
 		if reply.Body == nil {
 			body, err := jsonenc.Marshal(reply.Value)
 			if err != nil {
@@ -320,6 +321,9 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 			Bucket: tx.e.answerBucket(key.Key), Key: key.Key, Hash: key.Hash, Status: reply.Status, Header: reply.Header,
 			Body: reply.Body, Expires: tx.Now.Add(answerRetention),
 		})
+		if plant.On(plant.KeyForgotten) {
+			b.store.Answers[len(b.store.Answers)-1].Expires = tx.Now.Add(time.Minute)
+		}
 	}
 	return nil
 }
@@ -363,6 +367,9 @@ func (b *batch) seal() error {
 	}
 	for _, c := range changes {
 		pc := store.PositionChange{PositionKey: c.PositionKey, Delta: c.Delta, Need: c.Need}
+		if plant.On(plant.CheckThenAct) {
+			pc.Need = 0
+		}
 		if c.OnHand != 0 {
 			pc.Changed = at
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/orderly-oms/orderly/internal/plant"
 )
 
 // Split divides total into n parts as equal as possible, the larger ones first.
@@ -41,6 +43,9 @@ func Prorate(total int64, weights []int64) []int64 {
 	}
 	// left < number of non-zero remainders, so nobody is rounded up twice and no
 	// zero weight at all.
+	if plant.On(plant.CentLost) {
+		left = 0
+	}
 	for _, i := range byRemainder(remainders)[:left] {
 		shares[i]++
 	}

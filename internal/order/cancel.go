@@ -3,6 +3,7 @@ package order
 import (
 	"fmt"
 
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
@@ -106,10 +107,14 @@ func (o *Order) cancelPlaced(l *Line, left int64, placed []Event, reason string)
 	for j := len(o.Fulfillments) - 1; j >= 0 && left > 0; j-- {
 		f := &o.Fulfillments[j]
 		fl := f.line(l.ID)
-		if fl == nil || !allowed("cancel", f.Status) {
+		if fl == nil || !allowed("cancel", f.Status) && !plant.On(plant.CancelShipped) {
 			continue
 		}
-		if n := min(left, fl.unpicked()); n > 0 {
+		free := fl.unpicked()
+		if plant.On(plant.CancelShipped) {
+			free = fl.Quantity
+		}
+		if n := min(left, free); n > 0 {
 			placed[j].Type, placed[j].FulfillmentID, placed[j].Reason = EventFulfillmentCancel, f.ID, reason
 			placed[j].Lines = append(placed[j].Lines, LineQuantity{Line: l.ID, Quantity: n})
 			left -= n

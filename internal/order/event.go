@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/sourcing"
 )
 
@@ -479,7 +480,9 @@ func Movements(o *Order, e *Event) []inventory.Movement {
 			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Free)
 		case EventFulfillmentPicked:
 			move(f.Location, q, q.Quantity, inventory.Allocated, inventory.Picked)
-			move(f.Location, q, q.Short, inventory.Allocated, inventory.Adjustment)
+			if !plant.On(plant.ShortPickKeepsStock) {
+				move(f.Location, q, q.Short, inventory.Allocated, inventory.Adjustment)
+			}
 		case EventFulfillmentShipped, EventFulfillmentHandover:
 			move(f.Location, q, q.Quantity, inventory.Picked, inventory.Shipped)
 		case EventFulfillmentStopped:

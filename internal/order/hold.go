@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
@@ -206,7 +207,7 @@ func (o *Order) Held(what string) bool {
 
 // first is the state that a fulfillment begins in.
 func (o *Order) first() FulfillmentStatus {
-	if len(o.Holds) > 0 {
+	if len(o.Holds) > 0 && !plant.On(plant.HoldIgnored) {
 		return FulfillmentHeld
 	}
 	return FulfillmentOpen

@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/plant"
 )
 
 // Limits of one order.
@@ -112,7 +113,10 @@ func (l *Line) stocked(q int64, f func(sku string, quantity int64)) {
 		f(l.SKU, q)
 		return
 	}
-	for _, p := range l.Parts {
+	for i, p := range l.Parts {
+		if i > 0 && plant.On(plant.KitWithoutParts) {
+			return
+		}
 		f(p.SKU, p.Quantity*q)
 	}
 }

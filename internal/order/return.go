@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
@@ -341,6 +342,9 @@ func (o *Order) Returnable(line string) int64 {
 		if fl := f.line(line); fl != nil && (f.Via == "" || f.Status == FulfillmentHandedOver) {
 			with += fl.Shipped
 		}
+	}
+	if plant.On(plant.OverReturn) {
+		return min(with, l.Fulfilled)
 	}
 	return max(min(with, l.Fulfilled)-l.Returned-o.expected(line), 0)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -167,7 +168,7 @@ func (r *runner) save(p progress, changes []change) error {
 		}
 		for i := range changes {
 			c := &changes[i]
-			if c.remove {
+			if c.remove || c.State == Dead && plant.On(plant.PoisonSwallowed) {
 				err = removeDelivery(tx, c.ID, "delivery.delivered")
 			} else {
 				err = putDelivery(tx, &c.Delivery, c.event())
