@@ -25,6 +25,7 @@ var layers = [][]string{
 	{"internal/price", "internal/plancase"},
 	{"internal/sourcing"},
 	{"internal/promise"},
+	{"internal/payment"},
 	{"internal/order"},
 	{"internal/exception"},
 	{"internal/flow"},
@@ -43,7 +44,7 @@ var layers = [][]string{
 // randomness, no files, no goroutines that outlive a call.
 var pure = []string{
 	"internal/problem", "internal/jsonenc", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
-	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/kpi", "internal/bulk", "internal/partner/importer",
+	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/payment", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/kpi", "internal/bulk", "internal/partner/importer",
 }
 
 // impure are imports that a pure package must not have.
