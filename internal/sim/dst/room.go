@@ -115,7 +115,9 @@ func (w *World) work(orderID, id string) {
 		}
 		if err == nil {
 			j.tries = 0
-			rm.book(s)
+			if w.watch.effects[m.key] { // else it said what was known: it worked on an old state
+				rm.book(s)
+			}
 		} else {
 			j.tries++
 		}

@@ -30,6 +30,7 @@ type watch struct {
 	sequence     []string            // ids, as captured
 	external     map[string]string   // order by channel and external id
 	reservations map[string]string   // the last event
+	effects      map[string]bool     // actors of rows: keys of messages that changed something
 	stock        map[inventory.PositionKey]inventory.Delta
 
 	touched      []inventory.PositionKey // since the last look
@@ -46,7 +47,7 @@ type tracked struct {
 func newWatch(w *World) *watch {
 	return &watch{
 		w: w, seqs: make([]int64, len(w.disk.Heads())), versions: map[store.Key]int64{}, hash: fnv.New128a(),
-		orders: map[string]*tracked{}, external: map[string]string{}, reservations: map[string]string{},
+		orders: map[string]*tracked{}, external: map[string]string{}, reservations: map[string]string{}, effects: map[string]bool{},
 		stock: map[inventory.PositionKey]inventory.Delta{},
 	}
 }
@@ -85,6 +86,7 @@ func (x *watch) row(bucket int, c *store.Commit) {
 		fail(37, "sequences have no gaps", "%s %s goes from version %d to %d", c.Stream.Kind, c.Stream.ID, was, c.Version)
 	}
 	x.versions[c.Stream] = c.Version
+	x.effects[c.Actor] = true
 	if c.Actor == "" || c.Command == "" || c.Node == "" || c.Time.IsZero() {
 		fail(54, "every row says who, when and by which command", "%s %s version %d", c.Stream.Kind, c.Stream.ID, c.Version)
 	}

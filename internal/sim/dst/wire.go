@@ -93,7 +93,7 @@ func (w *World) arrive(m *message, extra bool) {
 	var err error
 	alive := n.on(func(e *engine.Engine) {
 		reply, err = m.do(e, engine.Meta{
-			Actor: "partner", IfVersion: m.ifVersion, Key: &engine.IdempotencyKey{Key: m.key, Hash: []byte(m.name)},
+			Actor: m.key, IfVersion: m.ifVersion, Key: &engine.IdempotencyKey{Key: m.key, Hash: []byte(m.name)},
 		})
 	})
 	w.say("%s: %s -> %s", n.name, m.name, outcome(alive, reply, err))
