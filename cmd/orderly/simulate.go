@@ -60,6 +60,7 @@ func (c *simulateCommand) Run(ctx context.Context, m *Main) error {
 		}
 		trace = m.Stdout
 	}
+	go relaxCollector(ctx)
 	report := c.simulate(ctx, m.Stderr, trace)
 	var err error
 	if c.JSON {

@@ -127,11 +127,11 @@ func TestPurePackagesDoNoIO(t *testing.T) {
 	})
 }
 
-// libraries are third parties that a pure package may use: languages and
-// calendars, which no decision should have its own version of.
+// libraries are third parties that a pure package may use: languages, calendars and formats, which no decision should have its own version of.
 var libraries = map[string][]string{
 	"internal/policy":  {"cel.dev/cel-go", "go.yaml.in/yaml"},
 	"internal/promise": {"github.com/rickar/cal"},
+	"internal/jsonenc": {"github.com/go-json-experiment"},
 }
 
 func allowed(pkg, imported string) bool {

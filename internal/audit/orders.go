@@ -2,13 +2,13 @@ package audit
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -200,7 +200,7 @@ func (f *orderFolder) end(r *store.Record) {
 	f.checkUnique(r)
 	if !f.checkBody(r, o, f.again) {
 		var stored order.Order
-		if json.Unmarshal(r.Body, &stored) == nil {
+		if jsonenc.Unmarshal(r.Body, &stored) == nil {
 			f.checkOrder(&stored)
 			f.checkSums(&stored)
 		}

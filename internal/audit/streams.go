@@ -13,6 +13,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -208,7 +209,7 @@ func (a *auditor) checkMoves(c *store.Commit, meant []inventory.Movement) {
 // events decodes the events of a row; a row that cannot be read is a violation.
 func events[T any](a *auditor, c *store.Commit) ([]T, bool) {
 	var list []T
-	err := json.Unmarshal(c.Events, &list)
+	err := jsonenc.Unmarshal(c.Events, &list)
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("there are none")
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -151,14 +152,14 @@ func appendEvents(out []Published, bucket int, row *store.Commit, wanted func(st
 		return out, nil
 	}
 	var raw []json.RawMessage
-	if err := json.Unmarshal(row.Events, &raw); err != nil {
+	if err := jsonenc.Unmarshal(row.Events, &raw); err != nil {
 		return nil, fmt.Errorf("reading events of log row %d/%d: %w", bucket, row.Seq, err)
 	}
 	for i, data := range raw {
 		var head struct {
 			Type string `json:"type"`
 		}
-		if err := json.Unmarshal(data, &head); err != nil {
+		if err := jsonenc.Unmarshal(data, &head); err != nil {
 			return nil, fmt.Errorf("reading events of log row %d/%d: %w", bucket, row.Seq, err)
 		}
 		if wanted != nil && !wanted(head.Type) {

@@ -2,13 +2,13 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -109,7 +109,7 @@ func (e *Engine) absorb(ctx context.Context, rows []store.Commit) error {
 		}
 		if r.Stream.Kind == KindStock {
 			var events []markEvent
-			if err := json.Unmarshal(r.Events, &events); err != nil {
+			if err := jsonenc.Unmarshal(r.Events, &events); err != nil {
 				return err
 			}
 			marks = append(marks, events...)

@@ -7,6 +7,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/catalog"
 	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
@@ -65,7 +66,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 
 func into[T any](body []byte) (any, error) {
 	v := new(T)
-	return v, json.Unmarshal(body, v)
+	return v, jsonenc.Unmarshal(body, v)
 }
 
 func decode(r store.Record) (*Entry, error) {

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/kpi"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
@@ -110,7 +110,7 @@ func (e *Engine) followCase(ctx context.Context, key store.Key, version int64) (
 // readEvents reads the events of a log row, without the explanations of decisions.
 func readEvents(body []byte) ([]order.Event, error) {
 	var logged []loggedEvent
-	if err := json.Unmarshal(body, &logged); err != nil {
+	if err := jsonenc.Unmarshal(body, &logged); err != nil {
 		return nil, err
 	}
 	events := make([]order.Event, len(logged))

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -271,7 +271,7 @@ func (l *learning) lessons(ctx context.Context, rows []store.Commit) ([]lesson, 
 			continue
 		}
 		var logged []loggedEvent
-		if err := json.Unmarshal(r.Events, &logged); err != nil {
+		if err := jsonenc.Unmarshal(r.Events, &logged); err != nil {
 			return nil, err
 		}
 		x := lesson{seq: r.Seq, key: r.Stream, version: r.Version, at: r.Time, events: make([]order.Event, len(logged))}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -55,7 +56,7 @@ type learnedRecord struct {
 
 func intoLearned(body []byte) (any, error) {
 	r := &learnedRecord{bytes: len(body)}
-	return r, json.Unmarshal(body, r)
+	return r, jsonenc.Unmarshal(body, r)
 }
 
 type learnedEvent struct {

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/promise"
@@ -178,7 +178,7 @@ func (p *openPromises) readRows(ctx context.Context, changes []promiseChange) (o
 			continue
 		}
 		var events []order.Event
-		if err := json.Unmarshal(row.Events, &events); err == nil {
+		if err := jsonenc.Unmarshal(row.Events, &events); err == nil {
 			if o, err := order.Fold(nil, events, 1, row.Time); err == nil {
 				orders[row.Stream] = o
 			}

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/policy"
@@ -149,7 +149,7 @@ func (e *Engine) repeatCapture(was *Entry, fingerprint string) (*Reply, error) {
 			return nil, errors.Join(err, fmt.Errorf("reading how order %s began", o.ID))
 		}
 		var events []order.Event
-		if err := json.Unmarshal(rows[0].Events, &events); err != nil {
+		if err := jsonenc.Unmarshal(rows[0].Events, &events); err != nil {
 			return nil, err
 		}
 		if o, err = order.Fold(nil, events, 1, rows[0].Time); err != nil {

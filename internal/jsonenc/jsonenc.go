@@ -6,8 +6,8 @@
 // mean to encoding/json: name, "-", omitempty, omitzero; embedded structs are flattened.
 //
 // It promises the same bytes and leaves everything it does not know itself (interfaces, maps other than
-// of strings, types with methods of their own, the string option) to encoding/json. It does
-// not decode, does not indent, and cannot be used for values that contain themselves.
+// of strings, types with methods of their own, the string option) to encoding/json. Unmarshal reads it back with
+// the faster decoder that is to become Go's. Nothing here indents, and values that contain themselves cannot be written.
 package jsonenc
 
 import (

@@ -138,6 +138,10 @@ func TestSameAsEncodingJSON(t *testing.T) {
 					if err == nil && string(got) != string(want) {
 						t.Fatalf("got\n%s\nwant\n%s", got, want)
 					}
+					again, standard := reflect.New(of), reflect.New(of)
+					if a, b := jsonenc.Unmarshal(want, again.Interface()), json.Unmarshal(want, standard.Interface()); (a != nil) != (b != nil) || a == nil && !reflect.DeepEqual(again.Interface(), standard.Interface()) {
+						t.Fatalf("read back as\n%+v, %v\nand by encoding/json\n%+v, %v", again.Elem(), a, standard.Elem(), b)
+					}
 				}
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/network"
 )
 
@@ -115,7 +116,7 @@ func (x *cell) document(p place) cellDocument {
 // Decode reads what Encode wrote. Errors: another Format, or numbers that cannot be.
 func Decode(body []byte) (*Counters, error) {
 	var d document
-	if err := json.Unmarshal(body, &d); err != nil {
+	if err := jsonenc.Unmarshal(body, &d); err != nil {
 		return nil, fmt.Errorf("kpi: %w", err)
 	}
 	if d.Format != Format {
@@ -138,7 +139,7 @@ func Decode(body []byte) (*Counters, error) {
 	}
 	for _, text := range d.Days {
 		var x dayDocument
-		if err := json.Unmarshal(text, &x); err != nil {
+		if err := jsonenc.Unmarshal(text, &x); err != nil {
 			return nil, fmt.Errorf("kpi: %w", err)
 		}
 		cells := make(map[place]*cell, len(x.Cells))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
@@ -140,7 +141,7 @@ func (x *watch) typesOf(c *store.Commit) {
 	var events []struct {
 		Type string `json:"type"`
 	}
-	if json.Unmarshal(c.Events, &events) == nil {
+	if jsonenc.Unmarshal(c.Events, &events) == nil {
 		for _, e := range events {
 			x.w.cover.hit(eventTypes, e.Type)
 		}
@@ -149,7 +150,7 @@ func (x *watch) typesOf(c *store.Commit) {
 
 func (x *watch) orderRow(c *store.Commit) {
 	var events []order.Event
-	if err := json.Unmarshal(c.Events, &events); err != nil {
+	if err := jsonenc.Unmarshal(c.Events, &events); err != nil {
 		fail(44, "the log can be read", "%s version %d: %v", c.Stream.ID, c.Version, err)
 	}
 	t := x.orders[c.Stream.ID]
@@ -262,7 +263,7 @@ func atWork(s order.FulfillmentStatus) bool {
 
 func (x *watch) reservationRow(c *store.Commit) {
 	var events []inventory.ReservationEvent
-	if err := json.Unmarshal(c.Events, &events); err != nil {
+	if err := jsonenc.Unmarshal(c.Events, &events); err != nil {
 		fail(44, "the log can be read", "%s version %d: %v", c.Stream.ID, c.Version, err)
 	}
 	for _, e := range events {
