@@ -28,6 +28,7 @@ func fulfillmentRoutes() []Route {
 		{"uncollected", "The customer did not come for units that waited: they are cancelled, and stock again where they waited"},
 		{"delay", "It is expected later, at expected_at; past the order's promise the customer is given a new one"},
 		{"lose", "The carrier lost units on their way: they are placed again at once"},
+		{"arrive", "The customer is there to collect it; reason says where they wait, like a parking bay"},
 		{"undeliverable", "Units came back: they are stock of their location again, and wait with an address hold"},
 	} {
 		out = append(out, Route{

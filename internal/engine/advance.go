@@ -46,7 +46,7 @@ func (c *change) react() error {
 func (c *change) take(e *order.Event) error {
 	if c.now.Flow == nil {
 		if e.Type != order.EventCaptured {
-			return nil // an order from before there were flows
+			return c.takeReturn(e) // an order from before there were flows
 		}
 		if err := c.start(flow.SubjectOrder, ""); err != nil {
 			return err
@@ -59,14 +59,20 @@ func (c *change) take(e *order.Event) error {
 		return c.start(flow.SubjectFulfillment, e.Fulfillment.ID)
 	case e.FulfillmentID != "":
 		return c.step(flow.SubjectFulfillment, e.FulfillmentID, e.Type, e)
+	case strings.HasPrefix(e.Type, "exception."):
+		return c.takeException(e)
 	}
-	return nil
+	return c.takeReturn(e)
 }
 
 // start begins the flow of the order (""), a fulfillment or a return.
 func (c *change) start(subject, of string) error {
-	f := c.flowFacts(subject, of, nil, policy.UsesOrder|policy.UsesSubject|policy.UsesLocation)
-	x := c.tx.e.Flow(flow.KindOf(subject), f)
+	f := c.flowFacts(subject, of, nil, policy.UsesOrder|policy.UsesSubject|policy.UsesLocation|policy.UsesReturned)
+	kind := flow.KindOf(subject)
+	if c.tx.e.Policies().UsesLines(kind) {
+		f.Lines = c.flowLines(of)
+	}
+	x := c.tx.e.Flow(kind, f)
 	if x == nil {
 		return nil
 	}
@@ -82,9 +88,9 @@ func (c *change) step(subject, of, event string, e *order.Event) error {
 	}
 	x := c.tx.e.FlowByName(flow.KindOf(subject), at.Flow)
 	if x == nil {
-		return c.raise(order.Exception{
-			Type: exceptionFlowFailed, FulfillmentID: of, By: at.Flow, Message: fmt.Sprintf("The flow %s is not known any more; migrate the order to another one", at.Flow),
-		})
+		return c.raise(about(subject, of, order.Exception{
+			Type: exceptionFlowFailed, By: at.Flow, Message: fmt.Sprintf("The flow %s is not known any more; migrate the order to another one", at.Flow),
+		}))
 	}
 	var f *policy.Facts
 	if x.Guarded(at, event) {
@@ -93,7 +99,7 @@ func (c *change) step(subject, of, event string, e *order.Event) error {
 	}
 	m, outcome := x.Step(at, event, f, c.times(of))
 	if outcome == flow.Missed {
-		if err := c.missed(x, of, &m); err != nil {
+		if err := c.missed(x, subject, of, &m); err != nil {
 			return err
 		}
 	}
@@ -101,15 +107,15 @@ func (c *change) step(subject, of, event string, e *order.Event) error {
 }
 
 // missed writes down an event that no transition took, and asks a person when the flow says so.
-func (c *change) missed(x *flow.Compiled, of string, m *flow.Move) error {
+func (c *change) missed(x *flow.Compiled, subject, of string, m *flow.Move) error {
 	err := c.add(order.Event{Type: order.EventFlowMissed, Moves: []order.FlowMove{{Of: of, From: m.From, Event: m.Event}}})
 	if err != nil || !x.MissedException {
 		return err
 	}
-	return c.raise(order.Exception{
-		Type: exceptionFlowMissed, FulfillmentID: of, By: "flow:" + x.Ref,
+	return c.raise(about(subject, of, order.Exception{
+		Type: exceptionFlowMissed, By: "flow:" + x.Ref,
 		Message: fmt.Sprintf("%s came in state %s of flow %s, which has no answer to it", m.Event, m.From, x.Ref),
-	})
+	}))
 }
 
 // moved keeps a step of a flow and carries its actions out.
@@ -151,22 +157,39 @@ func (c *change) act(x *flow.Compiled, subject, of string, a *flow.Act) error {
 		if no.Code == order.CodeNothingToDo || a.Do == flow.DoHold && no.Code == order.CodeWrongState {
 			return nil
 		}
-		return c.raise(order.Exception{
-			Type: exceptionFlowFailed, FulfillmentID: of, By: "flow:" + x.Ref,
+		return c.raise(about(subject, of, order.Exception{
+			Type: exceptionFlowFailed, By: "flow:" + x.Ref,
 			Message: fmt.Sprintf("Flow %s could not %s: %s", x.Ref, strings.ReplaceAll(a.Do, "_", " "), no.Message),
-		})
+		}))
 	}
 	if err != nil {
 		return err
 	}
-	return c.add(events...)
+	if err := c.add(events...); err != nil || a.Do != flow.DoCancel || subject != flow.SubjectReturn || len(events) == 0 {
+		return err
+	}
+	return c.advanceReturn(of)
+}
+
+// about names the subject of an exception.
+func about(subject, of string, x order.Exception) order.Exception {
+	switch subject {
+	case flow.SubjectFulfillment:
+		x.FulfillmentID = of
+	case flow.SubjectReturn:
+		x.ReturnID = of
+	}
+	return x
 }
 
 func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([]order.Event, error) {
 	o, by := c.now, "flow:"+x.Ref
-	fulfillment := of
+	fulfillment, back := of, ""
 	if subject != flow.SubjectFulfillment {
 		fulfillment = ""
+	}
+	if subject == flow.SubjectReturn {
+		back = of
 	}
 	switch a.Do {
 	case flow.DoHold:
@@ -178,11 +201,11 @@ func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([
 	case flow.DoReleaseHold:
 		return o.ReleaseHolds(a.Type, by, a.Reason), nil
 	case flow.DoException:
-		return single(o.Raise(order.Exception{Type: a.Type, Message: a.Reason, FulfillmentID: fulfillment, Owner: a.Owner, By: by}, c.tx.Now)), nil
+		return single(o.Raise(about(subject, of, order.Exception{Type: a.Type, Message: a.Reason, Owner: a.Owner, By: by}), c.tx.Now)), nil
 	case flow.DoCloseException:
-		return o.CloseExceptions(a.Type, fulfillment, by, a.Reason), nil
+		return o.CloseExceptions(a.Type, of, by, a.Reason), nil
 	case flow.DoNotify:
-		return []order.Event{{Type: order.EventNotify, Name: a.Name, Value: a.Value, FulfillmentID: fulfillment}}, nil
+		return []order.Event{{Type: order.EventNotify, Name: a.Name, Value: a.Value, FulfillmentID: fulfillment, ReturnID: back}}, nil
 	case flow.DoSet:
 		return []order.Event{{Type: order.EventAttributeSet, Name: a.Name, Value: a.Value}}, nil
 	case flow.DoRemind:
@@ -194,6 +217,9 @@ func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([
 	case flow.DoCancel:
 		if fulfillment != "" {
 			return o.CancelFulfillment(fulfillment, a.Reason, c.tx.Now)
+		}
+		if back != "" {
+			return o.CancelReturn(back, a.Reason)
 		}
 		return o.Cancel(order.Cancellation{Reason: a.Reason})
 	case flow.DoRelease:
@@ -224,6 +250,9 @@ func (c *change) times(of string) flow.Times {
 	if f := c.now.Fulfillment(of); of != "" && f != nil {
 		t.ShipBy, t.DeliverBy, t.ExpectedAt = f.Promise.ShipBy, f.Promise.DeliverBy, f.ExpectedAt
 	}
+	if r := c.now.Return(of); of != "" && r != nil {
+		t.ShipBy, t.DeliverBy, t.ReturnBy = time.Time{}, time.Time{}, r.ExpiresAt
+	}
 	return t
 }
 
@@ -253,6 +282,10 @@ func (c *change) flowFacts(subject, of string, e *order.Event, reads policy.Uses
 	if u := o.Fulfillment(of); of != "" && u != nil {
 		promise = u.Promise.DeliverBy
 		c.fulfillmentFacts(f, u, reads)
+	}
+	if r := o.Return(of); of != "" && r != nil {
+		promise = time.Time{}
+		c.returnFacts(f, r, reads)
 	}
 	if !promise.IsZero() {
 		s.Promised, s.PromiseHours = true, int64(promise.Sub(c.tx.Now).Hours())
@@ -338,6 +371,11 @@ func (c *change) fire() error {
 	}
 	for i := 0; i < len(c.now.Fulfillments); i++ {
 		if err := c.fireOf(flow.SubjectFulfillment, c.now.Fulfillments[i].ID); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(c.now.Returns); i++ {
+		if err := c.fireOf(flow.SubjectReturn, c.now.Returns[i].ID); err != nil {
 			return err
 		}
 	}

@@ -196,7 +196,7 @@ func (c *compiler) timer(p string, d *StateTimer) timer {
 			c.s.Add(p, problem.Conflict, "%s: offset and otherwise go with at", c.at)
 		}
 	default:
-		c.s.OneOf(p+".at", d.At, Dates...)
+		c.s.OneOf(p+".at", d.At, Dates[c.subject]...)
 		if d.Offset != "" {
 			out.offset = c.duration(p+".offset", d.Offset, -MaxDuration, MaxDuration)
 		}

@@ -105,7 +105,7 @@ type StateTimer struct {
 	Name string `yaml:"name"`
 	// After is how long after the state was entered, like 30m, 4h, 7d or 1d12h.
 	After string `yaml:"after"`
-	// At is a date of the subject: promise.ship_by, promise.deliver_by, wanted_by, expected_at.
+	// At is a date of the subject: promise.ship_by, promise.deliver_by, wanted_by, expected_at; of a return, return_by.
 	At string `yaml:"at"`
 	// Offset is added to At; it may be negative. Default: none.
 	Offset string `yaml:"offset"`
@@ -123,10 +123,15 @@ const (
 	AtDeliverBy = "promise.deliver_by"
 	AtWantedBy  = "wanted_by"
 	AtExpected  = "expected_at"
+	AtReturnBy  = "return_by" // what has not come back by then is not waited for
 )
 
-// Dates lists them.
-var Dates = []string{AtShipBy, AtDeliverBy, AtWantedBy, AtExpected}
+// Dates lists those that the subjects' flows know.
+var Dates = map[string][]string{
+	SubjectOrder:       {AtShipBy, AtDeliverBy, AtWantedBy},
+	SubjectFulfillment: {AtShipBy, AtDeliverBy, AtWantedBy, AtExpected},
+	SubjectReturn:      {AtReturnBy},
+}
 
 // Transition is what an event does. Of several for one event the first whose condition holds is taken.
 type Transition struct {

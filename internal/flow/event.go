@@ -17,7 +17,7 @@ const (
 // bookkeeping are events that say what was noted, decided or asked for and are no news for a lifecycle. A
 // flow may listen to them, and misses none.
 var bookkeeping = []string{
-	order.EventCaptured, order.EventFulfillmentCreated, // they begin an instance
+	order.EventCaptured, order.EventFulfillmentCreated, order.EventReturnAuthorized, // they begin an instance
 	order.EventNoted, order.EventTouched, order.EventAttributeSet, order.EventNotify, order.EventSourced, order.EventRetryScheduled,
 	order.EventExceptionOpened, order.EventExceptionClaimed, order.EventExceptionClosed,
 	order.EventFlowMoved, order.EventFlowMissed, order.EventFlowMigrated, order.EventFulfillmentReminded,

@@ -29,7 +29,7 @@ func (c *compiler) examples() {
 		seen[x.Name] = true
 		c.s.Given(p+".given", x.Given.policy())
 		for name, after := range x.Given.Dates {
-			c.s.OneOf(p+".given.dates."+name, name, Dates...)
+			c.s.OneOf(p+".given.dates."+name, name, Dates[c.subject]...)
 			c.duration(p+".given.dates."+name, after, -MaxDuration, MaxDuration)
 		}
 		c.s.Count(p+".steps", len(x.Steps), MaxSteps)
@@ -129,6 +129,8 @@ func newStory(c *Compiled, x *Example) *story {
 			s.times.WantedBy = date
 		case AtExpected:
 			s.times.ExpectedAt = date
+		case AtReturnBy:
+			s.times.ReturnBy = date
 		}
 	}
 	s.facts = policy.Facts{Order: given.OrderFacts(), Now: s.times.Now, Subject: &policy.Subject{Payment: "none", Method: "ship", Units: 1}}

@@ -16,6 +16,7 @@ type Times struct {
 	DeliverBy  time.Time // promise.deliver_by
 	WantedBy   time.Time
 	ExpectedAt time.Time
+	ReturnBy   time.Time
 }
 
 // Outcome is what became of an event.
@@ -105,7 +106,7 @@ type timer struct {
 }
 
 const (
-	// maxChain bounds how many states an instance runs through at once.
+	// maxChain bounds how many states an instance runs through at once by conditions.
 	maxChain = 10
 	// minEvery is the shortest duration of a timer, and the soonest a timer comes that a timer led to.
 	minEvery = time.Minute
@@ -212,19 +213,21 @@ func (x *transition) holds(m *Move, f *policy.Facts) bool {
 	return err == nil && ok
 }
 
-// enter puts the instance into a state, and on through states that are left at once.
+// enter puts the instance into a state, and on through states that are left at once. After maxChain
+// states conditions are not asked any more, so that only states that are left whatever the facts are
+// passed; the check made sure that those do not go round.
 func (c *Compiled) enter(m *Move, to int, f *policy.Facts, t Times, acts []Act) {
 	m.Actions, m.Changed = c.ready(m, acts, f), true
 	var r *reaction
 chain:
-	for range maxChain {
+	for passed := 0; ; passed++ {
 		if r = c.states[to].on[eventEnter]; r == nil {
 			break
 		}
 		m.To.State = c.states[to].name // for what a failed condition says
 		for i := range r.transitions {
 			x := &r.transitions[i]
-			if !x.holds(m, f) {
+			if passed >= maxChain && (x.when != nil || x.to < 0) || !x.holds(m, f) {
 				continue
 			}
 			// A new list: that of the transition before must not be changed.
@@ -286,6 +289,8 @@ func (t *Times) date(name string) time.Time {
 		return t.WantedBy
 	case AtExpected:
 		return t.ExpectedAt
+	case AtReturnBy:
+		return t.ReturnBy
 	}
 	return time.Time{}
 }

@@ -11,7 +11,7 @@ import (
 // CheckMigration says where subjects of one flow go in another, for each state of the one that is
 // not final: where mapping says, else where the other's own migrate list does, else the state of the
 // same name. Subjects in final states stay where they are. Errors: problem.Invalid for states without a target,
-// targets that are final, and names that are no states.
+// targets that are final or left at once, and names that are no states.
 func CheckMigration(from, to *Compiled, mapping map[string]string) (map[string]string, error) {
 	var bad problem.Invalid
 	if from.Subject != to.Subject {
@@ -34,6 +34,8 @@ func CheckMigration(from, to *Compiled, mapping map[string]string) (map[string]s
 			bad.Add(pointer, problem.Unknown, "%s has no state %.60q", to.Ref, target)
 		case to.states[at].final:
 			bad.Add(pointer, problem.Conflict, "%s is final in %s, but %s is not in %s", target, to.Ref, s.name, from.Ref)
+		case to.passes(at):
+			bad.Add(pointer, problem.Conflict, "%s is left at once in %s; say which state takes the place of %s", target, to.Ref, s.name)
 		default:
 			out[s.name] = target
 		}
@@ -44,6 +46,12 @@ func CheckMigration(from, to *Compiled, mapping map[string]string) (map[string]s
 		}
 	}
 	return out, bad.Err()
+}
+
+// passes reports whether a state is left at once, whatever the facts are.
+func (c *Compiled) passes(i int) bool {
+	r := c.states[i].on[eventEnter]
+	return r != nil && slices.ContainsFunc(r.transitions, func(x transition) bool { return x.when == nil && x.to >= 0 })
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -64,6 +64,8 @@ func (o *Order) applyChange(f *Fulfillment, e *Event, at time.Time) error {
 	case EventFulfillmentLost, EventFulfillmentUndeliverable:
 		o.applyLost(f, e)
 	case EventFulfillmentReminded:
+	case EventFulfillmentCustomer:
+		f.CustomerAt = at
 	case EventFulfillmentParcels:
 		f.Parcels = append(slices.Clip(f.Parcels), e.Parcels...)
 	default:

@@ -102,6 +102,9 @@ var Stays = []Edge{
 	{"refuse_stop", FulfillmentAccepted, FulfillmentAccepted}, {"refuse_stop", FulfillmentPicked, FulfillmentPicked},
 	{"refuse_stop", FulfillmentPacked, FulfillmentPacked}, {"refuse_stop", FulfillmentReady, FulfillmentReady},
 	{"lose", FulfillmentPacked, FulfillmentPacked}, // of what left of it
+	{"arrive", FulfillmentOpen, FulfillmentOpen}, {"arrive", FulfillmentAccepted, FulfillmentAccepted}, // too early
+	{"arrive", FulfillmentPicked, FulfillmentPicked}, {"arrive", FulfillmentPacked, FulfillmentPacked},
+	{"arrive", FulfillmentReady, FulfillmentReady},
 }
 
 func allowed(command string, from FulfillmentStatus) bool {
@@ -134,7 +137,7 @@ type Step struct {
 // Commands are those of locations and carriers.
 var Commands = []string{
 	"accept", "reject", "pick", "pack", "ship", "ready", "handover", "deliver",
-	"stopped", "refuse_stop", "uncollected", "delay", "lose", "undeliverable",
+	"stopped", "refuse_stop", "uncollected", "delay", "lose", "undeliverable", "arrive",
 }
 
 // Reasons for which rejected units are taken out of the location's stock: it
@@ -267,6 +270,11 @@ func (o *Order) decide(f *Fulfillment, s Step, event func(string) Event) ([]Even
 		return o.delay(f, s, event(EventFulfillmentDelayed))
 	case "lose":
 		return f.gone(s, event(EventFulfillmentLost))
+	case "arrive":
+		if f.Method != Pickup {
+			return nil, refuse(CodeNotAllowed, "", "nobody comes for a fulfillment that is shipped to the customer")
+		}
+		return []Event{event(EventFulfillmentCustomer)}, nil
 	default: // undeliverable, the only other command with an edge
 		return o.undeliverable(f, s, event(EventFulfillmentUndeliverable))
 	}
@@ -276,7 +284,7 @@ func (o *Order) decide(f *Fulfillment, s Step, event func(string) Event) ([]Even
 // some units is never taken to mean all of them.
 func (s *Step) unused() error {
 	switch s.Command {
-	case "accept", "pack", "ready", "deliver", "refuse_stop", "delay":
+	case "accept", "pack", "ready", "deliver", "refuse_stop", "delay", "arrive":
 		if len(s.Lines) > 0 {
 			return refuse(CodeNotAllowed, "lines", "%s is about the whole fulfillment; leave lines out", s.Command)
 		}

@@ -41,6 +41,7 @@ const (
 	EventFulfillmentUndeliverable = "fulfillment.undeliverable"
 	EventFulfillmentReminded      = "fulfillment.reminded"
 	EventFulfillmentParcels       = "fulfillment.parcels_added"
+	EventFulfillmentCustomer      = "fulfillment.customer_arrived"
 
 	EventHeld             = "order.held"
 	EventHoldReleased     = "order.hold_released"
@@ -69,7 +70,7 @@ var EventTypes = []string{
 	EventFulfillmentDeliver, EventFulfillmentCancel, EventFulfillmentWithdraw,
 	EventFulfillmentHeld, EventFulfillmentReleased, EventFulfillmentStopRequested, EventFulfillmentStopRefused,
 	EventFulfillmentStopped, EventFulfillmentUncollected, EventFulfillmentDelayed, EventFulfillmentLost,
-	EventFulfillmentUndeliverable, EventFulfillmentReminded, EventFulfillmentParcels,
+	EventFulfillmentUndeliverable, EventFulfillmentReminded, EventFulfillmentParcels, EventFulfillmentCustomer,
 	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
 	EventEdited, EventAdjusted, EventAdjustmentDecided,
@@ -91,12 +92,13 @@ var EventTypes = []string{
 //   - fulfillment.stop_requested: Lines, Then, At, by when the location answers
 //   - fulfillment.stopped, fulfillment.uncollected: Lines that will not leave, or were not collected; Then
 //   - fulfillment.delayed: At, when it is now expected
+//   - fulfillment.customer_arrived: Reason, what they said, like where they wait
 //   - fulfillment.parcels_added: Parcels that were told of after they were packed or left
 //   - order.held: Hold; order.hold_released: HoldID, By, Reason
 //   - order.promise_changed: Promise, what the customer must be told; Was, the one before; Reason
 //   - order.noted: Note; order.touched: Touch
 //   - order.attribute_set: Name, Value ("": removed)
-//   - order.notification_requested: Name, the template; FulfillmentID when it is about one
+//   - order.notification_requested: Name, the template; Value, to whom; FulfillmentID or ReturnID when it is about one
 //   - exception.opened: Exception; exception.claimed, exception.closed: ExceptionID, By, Reason
 //   - order.edited: Edit, the new values; order.adjusted, order.adjustment_decided: Adjustment
 //   - exception.fixed: ExceptionID, By, Name, the fix; Rule when a rule applied it

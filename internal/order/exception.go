@@ -47,11 +47,11 @@ func (o *Order) CloseException(id, by, resolution string) ([]Event, error) {
 	return []Event{{Type: EventExceptionClosed, ExceptionID: id, By: by, Reason: resolution}}, nil
 }
 
-// CloseExceptions closes those of a type about a fulfillment ("": whatever they are about).
-func (o *Order) CloseExceptions(typ, fulfillment, by, resolution string) []Event {
+// CloseExceptions closes those of a type about a fulfillment or a return ("": whatever they are about).
+func (o *Order) CloseExceptions(typ, of, by, resolution string) []Event {
 	var events []Event
 	for i := range o.Exceptions {
-		if x := &o.Exceptions[i]; x.Type == typ && (fulfillment == "" || x.FulfillmentID == fulfillment) {
+		if x := &o.Exceptions[i]; x.Type == typ && (of == "" || x.FulfillmentID == of || x.ReturnID == of) {
 			events = append(events, Event{Type: EventExceptionClosed, ExceptionID: x.ID, By: by, Reason: resolution})
 		}
 	}

@@ -50,6 +50,8 @@ func (f *Fulfillment) done(s *Step) bool {
 		return in(closed...) && f.has(s.Lines, func(l *FulfillmentLine) int64 { return l.Cancelled })
 	case "delay":
 		return in(closed...) || in(FulfillmentDelivered, FulfillmentHandedOver) || !s.ExpectedAt.IsZero() && s.ExpectedAt.Equal(f.ExpectedAt)
+	case "arrive":
+		return !f.CustomerAt.IsZero() || in(FulfillmentHandedOver)
 	case "lose":
 		return in(FulfillmentLost) && !f.Undeliverable
 	case "undeliverable":

@@ -293,7 +293,9 @@ type Fulfillment struct {
 	AcceptedAt  time.Time     `json:"accepted_at,omitzero"`
 	ShippedAt   time.Time     `json:"shipped_at,omitzero"`
 	DeliveredAt time.Time     `json:"delivered_at,omitzero"`
-	Reason      string        `json:"reason,omitempty"` // of the last rejection, short pick or cancellation
+	// CustomerAt is when the customer said that they came for it.
+	CustomerAt time.Time `json:"customer_at,omitzero"`
+	Reason     string    `json:"reason,omitempty"` // of the last rejection, short pick or cancellation
 	// ExpectedAt is when the carrier expects to deliver it, when that is not the promise.
 	ExpectedAt time.Time `json:"expected_at,omitzero"`
 	// Stop is what the location was asked to stop and has not answered.

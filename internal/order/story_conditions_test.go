@@ -31,5 +31,6 @@ func (s *story) conditions() {
 	golden(s.t, "order_lost", s.o)
 
 	s.o = step(s.t, place(s.t, capture(s.t, newOrder(order.Pickup, 2)), at("dc", lq("1", 2))), "ready")
+	s.then(s.o.Decide("o1-1", order.Step{Command: "arrive", Reason: "bay 4, a red van"}))
 	s.then(s.o.Decide("o1-1", order.Step{Command: "uncollected", Reason: "seven days"}))
 }

@@ -128,7 +128,7 @@ type Subject struct {
 	Tries            int64    // subject.tries: how often the timer that fired did so in this state, now included; 0: no timer
 	Hours            int64    // subject.hours: whole hours in the state
 	Units            int64    // subject.units: that are or were to reach the customer; of a return, to come back
-	UnitsOpen        int64    // subject.units_open: of the order, with no location
+	UnitsOpen        int64    // subject.units_open: of the order, with no location; of a return, still to come
 	UnitsBackordered int64    // subject.units_backordered: of the order, waiting for stock
 	Value            int64    // subject.value: of its units, minor units
 	Promised         bool     // subject.promised: there is a promised date
