@@ -91,6 +91,7 @@ var plants = []struct {
 	{"step that is none", []int{18}, []string{inLog(`id = `+orderID("B"), `fulfillment.packed`, `fulfillment.ready`)}},
 	{"order without a timer", []int{19}, []string{`UPDATE records SET wake = NULL WHERE id = ` + orderID("D")}},
 	{"shipped order without a timer", []int{19}, []string{`UPDATE records SET wake = NULL WHERE id = ` + orderID("B")}},
+	{"fulfillment that its flow forgot", []int{19, 41, 44}, []string{inLog(`id = `+orderID("B"), `,"timers":[{"name":"deliver"`, `,"timer":[{"name":"deliver"`), inBody(`id = `+orderID("B"), `,"timers":[{"name":"deliver"`, `,"timer":[{"name":"deliver"`)}},
 	{"hold without an end", []int{19, 41}, []string{inLog(`id = `+orderID("G"), `"expires_at":"2026-11-26T09:00:45Z",`, ``), inBody(`id = `+orderID("G"), `"expires_at":"2026-11-26T09:00:45Z",`, ``)}},
 	{"hold that was not counted", []int{19}, []string{inLog(`id = `+orderID("G"), `"id":"h1"`, `"id":"h9"`), inBody(`id = `+orderID("G"), `"id":"h1"`, `"id":"h9"`)}},
 	{"exception filed as closed", []int{34}, []string{`UPDATE records SET state = 'closed' WHERE kind = 'exception'`}},

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,27 +10,67 @@ import (
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
-// checkLiveness checks that an order that is not final waits for something that comes: a timer that is set, or a person
-// who is asked. An order from before there were flows may wait for its location or carrier without a deadline.
+// checkLiveness checks that an order that is not final, and each fulfillment and return that is not, waits for something
+// that comes: a timer that is set, or a person who is asked. An order from before there were flows may wait for its
+// location or carrier without a deadline.
 func (f *orderFolder) checkLiveness(o *order.Order, r *store.Record) {
 	f.checkExceptions(o)
 	wants := o.NextWake()
-	lost := r.Wake.IsZero() && !wants.IsZero() && !o.Status.Final()
+	open := !o.Status.Final() || slices.ContainsFunc(o.Returns, func(x order.Return) bool { return !x.Status.Final() })
+	lost := r.Wake.IsZero() && !wants.IsZero() && open
 	if !sameTime(r.Wake, wants) && !lost {
 		f.timers.add("order %s wants to be woken at %s, but its timer is set to %s", r.ID, wants, r.Wake)
 	}
-	if o.Status.Final() {
+	f.checkParts(o)
+	if !open {
 		return
 	}
 	f.liveness.LookedAt++
 	switch {
 	case lost:
 		f.liveness.add("order %s is %s and wants to be woken at %s, but has no timer", r.ID, o.Status, wants)
-	case !r.Wake.IsZero() || len(o.Exceptions) > 0:
+	case o.Status.Final() || !r.Wake.IsZero() || len(o.Exceptions) > 0:
 	case o.Flow == nil && awaited(o):
 	default:
 		f.liveness.add("order %s is %s, and neither a timer nor an open exception will change that", r.ID, o.Status)
 	}
+}
+
+// checkParts checks that what of an order is not final is watched: by the timer of its own flow, or by somebody who was asked
+// about it. Where a flow ends before its subject does, the order itself must be watched.
+func (f *orderFolder) checkParts(o *order.Order) {
+	asked := func(of string) bool {
+		return slices.ContainsFunc(o.Exceptions, func(x order.Exception) bool { return x.FulfillmentID+x.ReturnID == of })
+	}
+	whole := len(o.Holds) > 0 || !o.RetryAt.IsZero() || asked("") || o.Flow != nil && len(o.Flow.Timers) > 0
+	part := func(what, id, status string, at *order.FlowState, other bool) {
+		f.liveness.LookedAt++
+		if at == nil || len(at.Timers) > 0 || other || asked(id) || at.Final && whole {
+			return // without a flow it is from before there were any
+		}
+		f.liveness.add("%s %s is %s, in state %s of flow %s, and neither a timer nor an open exception will change that", what, id, status, at.State, at.Flow)
+	}
+	if !o.Status.Final() && o.Flow != nil && !o.Flow.Final {
+		part("order", "", string(o.Status), o.Flow, false)
+	}
+	for i := range o.Fulfillments {
+		if u := &o.Fulfillments[i]; !ended(u.Status) {
+			part("fulfillment", u.ID, string(u.Status), u.Flow, u.Stop != nil)
+		}
+	}
+	for i := range o.Returns {
+		if r := &o.Returns[i]; !r.Status.Final() {
+			part("return", r.ID, string(r.Status), r.Flow, r.Expected() > 0 && !r.ExpiresAt.IsZero())
+		}
+	}
+}
+
+func ended(s order.FulfillmentStatus) bool {
+	switch s {
+	case order.FulfillmentDelivered, order.FulfillmentHandedOver, order.FulfillmentRejected, order.FulfillmentCancelled, order.FulfillmentLost:
+		return true
+	}
+	return false
 }
 
 // awaited reports that every unit is with somebody and a location or carrier will report.
@@ -38,9 +79,7 @@ func awaited(o *order.Order) bool {
 		return false
 	}
 	for i := range o.Fulfillments {
-		switch o.Fulfillments[i].Status {
-		case order.FulfillmentDelivered, order.FulfillmentHandedOver, order.FulfillmentRejected, order.FulfillmentCancelled, order.FulfillmentLost:
-		default:
+		if !ended(o.Fulfillments[i].Status) {
 			return true
 		}
 	}

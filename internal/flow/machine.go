@@ -241,7 +241,7 @@ chain:
 		break
 	}
 	s := &c.states[to]
-	m.To.State, m.To.Since = s.name, t.Now
+	m.To.State, m.To.Since, m.To.Final = s.name, t.Now, s.final
 	m.To.Timers = s.arm(m.Event, t)
 }
 

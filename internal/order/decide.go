@@ -101,7 +101,7 @@ var Stays = []Edge{
 	{"delay", FulfillmentShipped, FulfillmentShipped},
 	{"refuse_stop", FulfillmentAccepted, FulfillmentAccepted}, {"refuse_stop", FulfillmentPicked, FulfillmentPicked},
 	{"refuse_stop", FulfillmentPacked, FulfillmentPacked}, {"refuse_stop", FulfillmentReady, FulfillmentReady},
-	{"lose", FulfillmentPacked, FulfillmentPacked}, // of what left of it
+	{"lose", FulfillmentPacked, FulfillmentPacked},                                                     // of what left of it
 	{"arrive", FulfillmentOpen, FulfillmentOpen}, {"arrive", FulfillmentAccepted, FulfillmentAccepted}, // too early
 	{"arrive", FulfillmentPicked, FulfillmentPicked}, {"arrive", FulfillmentPacked, FulfillmentPacked},
 	{"arrive", FulfillmentReady, FulfillmentReady},

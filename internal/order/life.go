@@ -20,6 +20,8 @@ type FlowState struct {
 	State  string      `json:"state"`
 	Since  time.Time   `json:"since"`
 	Timers []FlowTimer `json:"timers,omitempty"`
+	// Final says that the flow has nothing left to happen. In any other state a timer is armed.
+	Final bool `json:"final,omitempty"`
 }
 
 // FlowTimer is an armed timer of a flow's state.
