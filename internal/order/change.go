@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/orderly-oms/orderly/internal/plant"
 )
 
 // What becomes of units that are stopped.
@@ -44,7 +46,10 @@ func (o *Order) applyChange(f *Fulfillment, e *Event, at time.Time) error {
 	case EventFulfillmentStopRefused:
 		f.Stop, f.StopAnswer = nil, AnswerRefused
 	case EventFulfillmentStopped:
-		f.Stop, f.StopAnswer = nil, AnswerStopped
+		f.StopAnswer = AnswerStopped
+		if !plant.On(plant.StopAnsweredTwice) {
+			f.Stop = nil
+		}
 		o.applyGone(f, e, func(fl *FulfillmentLine, l *Line, q LineQuantity) {
 			fl.Picked -= q.Picked
 			fl.Packed = min(fl.Packed, fl.Picked)

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/orderly-oms/orderly/internal/plant"
 )
 
 // The types of exceptions that conditions open.
@@ -186,7 +184,7 @@ func (f *Fulfillment) unstopped(lines []LineQuantity, count func(LineQuantity) i
 // lessStop takes out of a stop request what the event did to its units: those rejected or missing
 // need not be stopped any more, and those that left cannot.
 func (f *Fulfillment) lessStop(e *Event) {
-	if f.Stop == nil || e.Type == EventFulfillmentStopRequested || plant.On(plant.StopAnsweredTwice) {
+	if f.Stop == nil || e.Type == EventFulfillmentStopRequested {
 		return
 	}
 	next := *f.Stop

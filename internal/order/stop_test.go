@@ -36,3 +36,22 @@ func TestUnansweredStops(t *testing.T) {
 		t.Error("what was asked already was asked once more")
 	}
 }
+
+// An answer to a request to stop counts once, however often the message comes.
+func TestStopIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	o := place(t, capture(t, newOrder(order.Ship, 3)), at("dc", lq("1", 3)))
+	o = step(t, o, "pick")
+	events, err := o.CancelAt(order.Cancellation{Lines: []order.LineQuantity{lq("1", 1)}, RequestStop: true}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = fold(t, o, events...)
+	if o = step(t, o, "stopped"); o.Fulfillments[0].Stop != nil || o.Lines[0].Cancelled != 1 {
+		t.Fatalf("answered: %+v, %d cancelled", o.Fulfillments[0].Stop, o.Lines[0].Cancelled)
+	}
+	again, err := o.Decide("o1-1", order.Step{Command: "stopped"})
+	if err != nil || len(again) != 0 {
+		t.Errorf("the same answer again gives %+v, %v", again, err)
+	}
+}
