@@ -113,7 +113,14 @@ func (c *change) settle() error {
 			return err
 		}
 		if !anyOpen(c.now) || c.now.Held(order.BlocksSourcing) {
-			return nil
+			found := c.now.Found(c.before)
+			if len(found) == 0 {
+				return nil
+			}
+			if err := c.add(found...); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := c.place(); err != nil {
 			return err

@@ -247,20 +247,25 @@ func (o *Order) Attempted(line string) (n int) {
 // Exhausted gives the exception for units that nobody is asked for any more; nil when it is
 // open already.
 func (o *Order) Exhausted(lines []LineQuantity, attempts int64, at time.Time) []Event {
+	x := o.Raise(Exception{
+		Type: ExceptionAttempts, By: "core", Data: map[string]string{"lines": describe(lines)},
+		Message: fmt.Sprintf("%s came back from %d locations and is not given to another by itself", o.named(lines), attempts),
+	}, at)
+	if x == nil {
+		return nil
+	}
+	return []Event{*x}
+}
+
+// named is units as a sentence has them.
+func (o *Order) named(lines []LineQuantity) string {
 	var skus []string
 	for _, q := range lines {
 		if l := o.Line(q.Line); l != nil {
 			skus = append(skus, strconv.FormatInt(q.Quantity, 10)+" of "+l.SKU)
 		}
 	}
-	x := o.Raise(Exception{
-		Type: ExceptionAttempts, By: "core", Data: map[string]string{"lines": describe(lines)},
-		Message: fmt.Sprintf("%s came back from %d locations and is not given to another by itself", strings.Join(skus, ", "), attempts),
-	}, at)
-	if x == nil {
-		return nil
-	}
-	return []Event{*x}
+	return strings.Join(skus, ", ")
 }
 
 // describe is units as an exception's data has them: "line:quantity", separated by commas.

@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/sourcing"
@@ -80,7 +81,7 @@ func (o *Order) Place(p Plan, at time.Time) ([]Event, error) {
 	for i := range p.Placements {
 		events = append(events, o.created(&p.Placements[i], len(o.Fulfillments)+i+1, at))
 	}
-	return append(events, o.leave(&p)...), nil
+	return append(events, o.leave(&p, at)...), nil
 }
 
 func (o *Order) created(p *Placement, number int, at time.Time) Event {
@@ -102,7 +103,7 @@ func (o *Order) created(p *Placement, number int, at time.Time) Event {
 }
 
 // leave says what becomes of units that no location gets.
-func (o *Order) leave(p *Plan) []Event {
+func (o *Order) leave(p *Plan, at time.Time) []Event {
 	if len(p.Unplaced) == 0 {
 		return nil
 	}
@@ -123,6 +124,36 @@ func (o *Order) leave(p *Plan) []Event {
 	}
 	if !p.Retry.IsZero() || !o.RetryAt.IsZero() {
 		events = append(events, Event{Type: EventRetryScheduled, At: p.Retry})
+	}
+	if w.Action == WaitException {
+		x := o.Raise(Exception{
+			Type: ExceptionNoLocation, By: "core", Data: map[string]string{"lines": describe(p.Unplaced)},
+			Message: fmt.Sprintf("No location can take %s, and the policy asks a person", o.named(p.Unplaced)),
+		}, at)
+		if x != nil {
+			events = append(events, *x)
+		}
+	}
+	return events
+}
+
+// ExceptionNoLocation: no location can take units, and the policy asks a person.
+const ExceptionNoLocation = "no_location"
+
+// aboutUnplaced are the exceptions that are over once every unit is with a location or cancelled.
+var aboutUnplaced = []string{ExceptionNoLocation, ExceptionAttempts, ExceptionShort, "backorder_overdue"}
+
+// Found gives the events that close what was open about units without a location, when there are none of them any
+// more and there were before.
+func (o *Order) Found(before *Order) []Event {
+	if len(o.Exceptions) == 0 || before == nil || len(o.Unplaced()) > 0 || len(before.Unplaced()) == 0 {
+		return nil
+	}
+	var events []Event
+	for i := range o.Exceptions {
+		if x := &o.Exceptions[i]; slices.Contains(aboutUnplaced, x.Type) {
+			events = append(events, Event{Type: EventExceptionClosed, ExceptionID: x.ID, By: "core", Reason: "no unit is without a location"})
+		}
 	}
 	return events
 }
