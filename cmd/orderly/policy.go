@@ -25,7 +25,9 @@ type policyCommand struct {
 	Show     policyShow     `cmd:"" help:"Print a policy's document, or its history."`
 	Publish  policyPublish  `cmd:"" help:"Save a policy file as the next version, or take one that is saved, and put it in force."`
 	Rollback policyRollback `cmd:"" help:"Put the version in force that was before the present one."`
-	Library  policyLibrary  `cmd:"" help:"List the ready policies, or write them to a folder."`
+	Library  policyLibrary  `cmd:"" help:"List the ready policies and flows, or write them to a folder."`
+	Draw     policyDraw     `cmd:"" help:"Draw a flow as SVG."`
+	Migrate  policyMigrate  `cmd:"" help:"Take what is in flight from other versions of a flow to one."`
 }
 
 // policyFile is a document with the file it came from.
@@ -152,7 +154,7 @@ type policyDiff struct {
 
 // Run compares two files.
 func (c *policyDiff) Run(m *Main) error {
-	var documents []*policy.Document
+	var documents []any
 	for _, path := range []string{c.Before, c.After} {
 		files, err := m.readPolicies([]string{path})
 		if err != nil {
@@ -161,13 +163,13 @@ func (c *policyDiff) Run(m *Main) error {
 		if len(files) != 1 {
 			return fmt.Errorf("%s: name one file", path)
 		}
-		d, err := policy.Parse([]byte(files[0].text))
+		d, err := engine.ParseDocument([]byte(files[0].text))
 		if err != nil {
 			return fmt.Errorf("%s:%w", path, err)
 		}
 		documents = append(documents, d)
 	}
-	for _, change := range policy.Diff(documents[0], documents[1]) {
+	for _, change := range policy.DiffOf(documents[0], documents[1]) {
 		if c.JSON {
 			if err := json.NewEncoder(m.Stdout).Encode(change); err != nil {
 				return err
@@ -182,8 +184,8 @@ func (c *policyDiff) Run(m *Main) error {
 // policyName reads KIND/NAME.
 func policyName(text string) (policy.Kind, string, error) {
 	kind, name, ok := strings.Cut(text, "/")
-	if !ok || !slices.Contains(policy.Kinds, policy.Kind(kind)) || name == "" {
-		return "", "", fmt.Errorf("%q does not name a policy: write KIND/NAME, with a kind of %v", text, policy.Kinds)
+	if kinds := engine.DocumentKinds(); !ok || !slices.Contains(kinds, policy.Kind(kind)) || name == "" {
+		return "", "", fmt.Errorf("%q does not name a policy or a flow: write KIND/NAME, with a kind of %v", text, kinds)
 	}
 	return policy.Kind(kind), name, nil
 }
@@ -371,39 +373,4 @@ func (c *policyRollback) Run(ctx context.Context, m *Main) error {
 		}
 		return m.printStanding(p, c.JSON)
 	})
-}
-
-type policyLibrary struct {
-	Dir string `arg:"" optional:"" help:"Folder to write the files to; existing files are left alone. Default: list them."`
-}
-
-// Run lists or writes the library.
-func (c *policyLibrary) Run(m *Main) error {
-	if c.Dir == "" {
-		out := tabwriter.NewWriter(m.Stdout, 0, 4, 2, ' ', 0)
-		for _, e := range policy.Library() {
-			fmt.Fprintf(out, "%s\t%s\t%s\n", e.File, e.Compiled.Kind, strings.TrimSpace(e.Compiled.Doc.Description))
-		}
-		return out.Flush()
-	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return err
-	}
-	for _, e := range policy.Library() {
-		path := filepath.Join(c.Dir, e.File)
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if errors.Is(err, os.ErrExist) {
-			fmt.Fprintf(m.Stdout, "%s is there already\n", path)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		_, err = f.WriteString(e.Text)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return err
-		}
-		fmt.Fprintln(m.Stdout, path)
-	}
-	return nil
 }

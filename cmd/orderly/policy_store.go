@@ -40,6 +40,7 @@ type policyWriter interface {
 	save(ctx context.Context, kind policy.Kind, name, text, reason string) (*engine.PolicyView, error)
 	publish(ctx context.Context, kind policy.Kind, name string, n engine.Publish) (*engine.PolicyView, error)
 	rollback(ctx context.Context, kind policy.Kind, name, reason string) (*engine.PolicyView, error)
+	migrate(ctx context.Context, kind policy.Kind, name string, r *engine.MigrateRequest) (*engine.Migrated, error)
 }
 
 // with runs f on the server, or else on the store. A SQLite store must not be served meanwhile.
@@ -48,7 +49,7 @@ func (w policyWhere) with(ctx context.Context, f func(policyStore) error) error 
 		if w.Data != "" || w.Database != "" {
 			return errors.New("name a server with --target or a store with --data or --database, not both")
 		}
-		return f(&remotePolicies{base: strings.TrimSuffix(w.Target, "/") + "/v1/policies", key: w.Key, client: &http.Client{Timeout: time.Minute}})
+		return f(&remotePolicies{base: strings.TrimSuffix(w.Target, "/"), key: w.Key, client: &http.Client{Timeout: time.Minute}})
 	}
 	return withEngine(ctx, w.where, func(e *engine.Engine) error { return f(localPolicies{e}) })
 }
@@ -162,9 +163,12 @@ func (r *remotePolicies) do(ctx context.Context, method, path string, in, out an
 
 func (r *remotePolicies) list(ctx context.Context) ([]*engine.PolicyView, error) {
 	var page api.Page[*engine.PolicyView]
-	err := r.do(ctx, "GET", "", nil, &page)
+	err := r.do(ctx, "GET", policiesPath, nil, &page)
 	return page.Items, err
 }
+
+// policiesPath is where a server keeps documents of all kinds.
+const policiesPath = "/v1/policies"
 
 func policyPath(kind policy.Kind, name string) string {
 	return "/" + url.PathEscape(string(kind)) + "/" + url.PathEscape(name)
@@ -172,7 +176,7 @@ func policyPath(kind policy.Kind, name string) string {
 
 func (r *remotePolicies) get(ctx context.Context, kind policy.Kind, name string) (*engine.PolicyView, error) {
 	p := new(engine.PolicyView)
-	return p, r.do(ctx, "GET", policyPath(kind, name), nil, p)
+	return p, r.do(ctx, "GET", policiesPath+policyPath(kind, name), nil, p)
 }
 
 func (r *remotePolicies) version(ctx context.Context, kind policy.Kind, name string, version int64) (v engine.PolicyVersion, err error) {
@@ -180,21 +184,21 @@ func (r *remotePolicies) version(ctx context.Context, kind policy.Kind, name str
 	if version > 0 {
 		number = fmt.Sprint(version)
 	}
-	err = r.do(ctx, "GET", policyPath(kind, name)+"/versions/"+number, nil, &v)
+	err = r.do(ctx, "GET", policiesPath+policyPath(kind, name)+"/versions/"+number, nil, &v)
 	return v, err
 }
 
 func (r *remotePolicies) save(ctx context.Context, kind policy.Kind, name, text, reason string) (*engine.PolicyView, error) {
 	p := new(engine.PolicyView)
-	return p, r.do(ctx, "PUT", policyPath(kind, name), api.PolicyDocument{Text: text, Reason: reason}, p)
+	return p, r.do(ctx, "PUT", policiesPath+policyPath(kind, name), api.PolicyDocument{Text: text, Reason: reason}, p)
 }
 
 func (r *remotePolicies) publish(ctx context.Context, kind policy.Kind, name string, n engine.Publish) (*engine.PolicyView, error) {
 	p := new(engine.PolicyView)
-	return p, r.do(ctx, "POST", policyPath(kind, name)+"/publish", api.PolicyPublish{Version: n.Version, At: n.At, Reason: n.Reason}, p)
+	return p, r.do(ctx, "POST", policiesPath+policyPath(kind, name)+"/publish", api.PolicyPublish{Version: n.Version, At: n.At, Reason: n.Reason}, p)
 }
 
 func (r *remotePolicies) rollback(ctx context.Context, kind policy.Kind, name, reason string) (*engine.PolicyView, error) {
 	p := new(engine.PolicyView)
-	return p, r.do(ctx, "POST", policyPath(kind, name)+"/rollback", api.PolicyRollback{Reason: reason}, p)
+	return p, r.do(ctx, "POST", policiesPath+policyPath(kind, name)+"/rollback", api.PolicyRollback{Reason: reason}, p)
 }

@@ -83,6 +83,7 @@ examples: [{name: all go to dc-1, given: {returned: {}}, expect: {to: dc-1}}]
 	s.run("rollback", "--data", data, "returns/none")
 	s.run("show", "--data", data, "nonsense")
 	s.run("list")
+	s.flows(write, data)
 	golden := filepath.Join("testdata", "policy.golden")
 	if *updatePolicy {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
@@ -99,6 +100,47 @@ examples: [{name: all go to dc-1, given: {returned: {}}, expect: {to: dc-1}}]
 	if s.out.String() != string(want) {
 		t.Errorf("commands differ from %s (write it with -update-policy):\n%s", golden, s.out.String())
 	}
+}
+
+// flows checks, draws, publishes and migrates a flow.
+func (s *session) flows(write func(name, text string) string, data string) {
+	text := `kind: return_flow
+name: slow
+flow:
+  ignore: ["return.*"]
+  states:
+    - name: open
+      awaits: customer
+      timers: [{name: slow, after: 9d, every: 9d}]
+      on:
+        - {event: return.closed, to: closed}
+        - {event: timer.slow, do: [exception: {type: slow, message: nothing came}]}
+    - {name: closed, final: true}
+`
+	flow, next := write("flow.yaml", text), write("next.yaml", strings.ReplaceAll(text, "open", "waiting"))
+	stuck := write("stuck.yaml", strings.Replace(text, "      timers: [{name: slow, after: 9d, every: 9d}]\n", "", 1))
+	s.run("check", flow, stuck)
+	s.run("draw", stuck)
+	if out := s.picture("draw", flow); !strings.HasPrefix(out, "<svg") || !strings.HasSuffix(out, "</svg>\n") {
+		s.t.Errorf("drawn: %s", out)
+	}
+	s.run("draw", write("policy.yaml", "kind: returns\nname: main\nreturns:\n  rules: [{name: all, to: keep}]\n"))
+	s.run("diff", flow, next)
+	s.run("publish", "--data", data, flow)
+	s.run("publish", "--data", data, next)
+	s.run("migrate", "--data", data, "return_flow/slow")
+	s.run("migrate", "--data", data, "--map", "open=waiting", "--dry-run", "return_flow/slow")
+	s.run("migrate", "--data", data, "--map", "open=waiting", "return_flow/slow")
+	s.run("migrate", "--data", data, "returns/main")
+}
+
+// picture runs a command whose output is not written down.
+func (s *session) picture(args ...string) string {
+	said := s.out.String()
+	out := s.run(args...)
+	s.out.Reset()
+	s.out.WriteString(said)
+	return out
 }
 
 // TestPolicyCommandsOnAServer asks a server what the store is asked elsewhere.

@@ -10,40 +10,59 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
-func policyRoutes() []Route {
+// shelf is a place in the API where documents of some kinds are kept.
+type shelf struct {
+	base string // path
+	tag  string
+	one  string // what one document is called, in ids and summaries
+	kind string // name of the path's part that says which kind it is
+}
+
+var (
+	policyShelf = shelf{base: "/v1/policies", tag: "policies", one: "policy", kind: "kind"}
+	flowShelf   = shelf{base: "/v1/flows", tag: "flows", one: "flow", kind: "subject"}
+)
+
+func policyRoutes() []Route { return policyShelf.routes("sourcing, promise, availability and so on") }
+
+// routes are what can be done with documents: they are saved, checked, tested, put in force and taken back.
+func (x shelf) routes(kinds string) []Route {
 	yaml := []string{"application/yaml", "text/yaml"}
+	name := strings.ToUpper(x.one[:1]) + x.one[1:]
 	route := func(method, path, id, summary string, status int, in, out any, handle func(*Server, *Call) error) Route {
 		scope := auth.PoliciesWrite
 		if method == http.MethodGet {
 			scope = auth.PoliciesRead
 		}
-		return Route{Method: method, Path: "/v1/policies" + path, ID: id, Tag: "policies", Scope: scope, Summary: summary, Status: status, In: in, Out: out, Handle: handle}
+		return Route{Method: method, Path: x.base + path, ID: id, Tag: x.tag, Scope: scope, Summary: summary, Status: status, In: in, Out: out, Handle: handle}
 	}
 	document := func(r Route) Route {
 		r.RawIn = yaml
 		return r
 	}
-	list := route("GET", "", "listPolicies", "List policies; there are at most 1000", 200, nil, Page[*engine.PolicyView]{}, (*Server).listPolicies)
-	list.Query = []Query{{Name: "kind", Doc: "sourcing, promise, availability or returns"}}
-	diff := route("GET", "/{kind}/{name}/diff", "diffPolicy", "What differs between two versions, setting by setting", 200, nil, PolicyDiff{}, (*Server).diffPolicy)
+	at := "/{" + x.kind + "}/{name}"
+	list := route("GET", "", "list"+strings.ToUpper(x.tag[:1])+x.tag[1:], "List "+x.tag+"; there are at most 1000 documents", 200, nil, Page[*engine.PolicyView]{}, x.list)
+	list.Query = []Query{{Name: x.kind, Doc: kinds}}
+	diff := route("GET", at+"/diff", "diff"+name, "What differs between two versions, setting by setting", 200, nil, PolicyDiff{}, (*Server).diffPolicy)
 	diff.Query = []Query{{Name: "from", Doc: "version; default: the one in force", Integer: true}, {Name: "to", Doc: "version; default: the latest", Integer: true}}
-	save := document(route("PUT", "/{kind}/{name}", "savePolicy", "Save a document as the next version; nothing is in force until it is published", 201, PolicyDocument{}, engine.PolicyView{}, (*Server).savePolicy))
+	save := document(route("PUT", at, "save"+name, "Save a document as the next version; nothing is in force until it is published", 201, PolicyDocument{}, engine.PolicyView{}, (*Server).savePolicy))
 	save.Query = []Query{{Name: "reason", Doc: "why, when the body is YAML"}}
-	check := document(route("POST", "/check", "checkPolicy", "Check a document without saving it: schema, types, cost, rules that never decide", 200, PolicyDocument{}, engine.PolicyCheck{}, checkPolicy(false)))
-	test := document(route("POST", "/test", "testPolicy", "Check a document and run its examples without saving it", 200, PolicyDocument{}, engine.PolicyCheck{}, checkPolicy(true)))
+	check := document(route("POST", "/check", "check"+name, "Check a document without saving it: schema, types, cost, what can never happen", 200, PolicyDocument{}, engine.PolicyCheck{}, checkPolicy(false)))
+	test := document(route("POST", "/test", "test"+name, "Check a document and run its examples without saving it", 200, PolicyDocument{}, engine.PolicyCheck{}, checkPolicy(true)))
 	check.Scope, test.Scope = auth.PoliciesRead, auth.PoliciesRead
 	return []Route{
 		list, check, test,
-		route("GET", "/{kind}/{name}", "getPolicy", "Get a policy with its versions and publications", 200, nil, engine.PolicyView{}, (*Server).getPolicy),
+		route("GET", at, "get"+name, "Get a "+x.one+" with its versions and publications", 200, nil, engine.PolicyView{}, (*Server).getPolicy),
 		save,
-		route("GET", "/{kind}/{name}/versions/{version}", "getPolicyVersion", "Get one version with its document; latest is one too", 200, nil, engine.PolicyVersion{}, (*Server).getPolicyVersion),
+		route("GET", at+"/versions/{version}", "get"+name+"Version", "Get one version with its document; latest is one too", 200, nil, engine.PolicyVersion{}, (*Server).getPolicyVersion),
 		diff,
-		route("POST", "/{kind}/{name}/publish", "publishPolicy", "Put a version in force, now or at a time; its examples must come out as expected", 200, PolicyPublish{}, engine.PolicyView{}, command(true, publishPolicy)),
-		route("POST", "/{kind}/{name}/rollback", "rollbackPolicy", "Put the version in force, now, that was before the present one, and drop publications ahead", 200, PolicyRollback{}, engine.PolicyView{}, command(true, rollbackPolicy)),
+		route("POST", at+"/publish", "publish"+name, "Put a version in force, now or at a time; its examples must come out as expected", 200, PolicyPublish{}, engine.PolicyView{}, command(true, publishPolicy)),
+		route("POST", at+"/rollback", "rollback"+name, "Put the version in force, now, that was before the present one, and drop publications ahead", 200, PolicyRollback{}, engine.PolicyView{}, command(true, rollbackPolicy)),
 	}
 }
 
@@ -92,14 +111,25 @@ func (c *Call) policyDocument() (d PolicyDocument, err error) {
 	return d, newProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "send application/yaml or application/json, not "+media)
 }
 
+// policyName is the kind and name that the path says. Flows go by their subject, which is no kind when it is unknown.
 func (c *Call) policyName() (policy.Kind, string) {
-	return policy.Kind(c.R.PathValue("kind")), c.R.PathValue("name")
+	if subject := c.R.PathValue(flowShelf.kind); subject != "" {
+		return flow.KindOf(subject), c.R.PathValue("name")
+	}
+	return policy.Kind(c.R.PathValue(policyShelf.kind)), c.R.PathValue("name")
 }
 
-func (s *Server) listPolicies(c *Call) error {
+func (x shelf) list(s *Server, c *Call) error {
 	page := Page[*engine.PolicyView]{Items: []*engine.PolicyView{}}
 	for _, p := range s.engine.StoredPolicies() {
-		if kind := c.query("kind"); kind == "" || kind == string(p.Kind) {
+		kind, subject := string(p.Kind), flow.SubjectOf(p.Kind)
+		if x == flowShelf {
+			if subject == "" {
+				continue
+			}
+			kind = subject
+		}
+		if want := c.query(x.kind); want == "" || want == kind {
 			page.Items = append(page.Items, p)
 		}
 	}
@@ -212,15 +242,15 @@ func (s *Server) diffPolicy(c *Call) error {
 			from = max(to-1, 1)
 		}
 	}
-	documents := [2]*policy.Document{}
+	documents := [2]any{}
 	for i, n := range []int64{from, to} {
 		v, err := s.engine.PolicyVersion(ctx, kind, name, n)
 		if err != nil {
 			return err
 		}
-		if documents[i], err = policy.Parse([]byte(v.Text)); err != nil {
+		if documents[i], err = engine.ParseDocument([]byte(v.Text)); err != nil {
 			return newProblem(http.StatusConflict, "policy_unreadable", "version "+strconv.FormatInt(n, 10)+" was saved by another version of the program: "+strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
-	return c.json(http.StatusOK, PolicyDiff{From: from, To: to, Changes: policy.Diff(documents[0], documents[1])})
+	return c.json(http.StatusOK, PolicyDiff{From: from, To: to, Changes: policy.DiffOf(documents[0], documents[1])})
 }

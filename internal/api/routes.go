@@ -10,7 +10,7 @@ import (
 func routes() []Route {
 	return slices.Concat(
 		orderRoutes(), servicingRoutes(), exceptionRoutes(), decisionRoutes(), priceRoutes(), returnRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
-		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), learnedRoutes(), kpiRoutes(), keyRoutes(), operationRoutes(),
+		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), flowRoutes(), learnedRoutes(), kpiRoutes(), keyRoutes(), operationRoutes(),
 	)
 }
 

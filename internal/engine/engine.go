@@ -102,25 +102,26 @@ type Engine struct {
 	// decide serialises decisions, so that what one reads the next cannot take away.
 	decide sync.Mutex
 
-	book      atomic.Pointer[inventory.Book]
-	directory atomic.Pointer[network.Directory]
-	catalog   atomic.Pointer[catalog.Catalog]
-	places    atomic.Pointer[places]
-	policies  atomic.Pointer[policy.Set]
-	shelf     shelf
-	flows     atomic.Pointer[map[flowRef]*flow.Compiled]
-	ruleCache atomic.Pointer[ruleCache]
-	calendar  *promise.Calendar
-	queues    atomic.Pointer[queues]
-	cache     *cache
-	lanes     []*lane
-	follower  follower
-	promised  *openPromises
-	waking    *waking
-	boards    boards
-	learning  *learning
-	lorePtr   atomic.Pointer[lore]
-	kpis      atomic.Pointer[KPIs]
+	book       atomic.Pointer[inventory.Book]
+	directory  atomic.Pointer[network.Directory]
+	catalog    atomic.Pointer[catalog.Catalog]
+	places     atomic.Pointer[places]
+	policies   atomic.Pointer[policy.Set]
+	shelf      shelf
+	flows      atomic.Pointer[map[flowRef]*flow.Compiled]
+	ruleCache  atomic.Pointer[ruleCache]
+	calendar   *promise.Calendar
+	queues     atomic.Pointer[queues]
+	cache      *cache
+	lanes      []*lane
+	follower   follower
+	promised   *openPromises
+	waking     *waking
+	boards     boards
+	learning   *learning
+	lorePtr    atomic.Pointer[lore]
+	kpis       atomic.Pointer[KPIs]
+	flowCounts atomic.Pointer[shownFlows]
 
 	exceptions *openExceptions
 

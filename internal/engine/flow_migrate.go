@@ -114,7 +114,7 @@ func (c *change) migrate(x *FlowMigration) error {
 		if err != nil {
 			return err
 		}
-		moves = append(moves, order.FlowMove{Of: of, From: at.State, Event: "migration", To: &to})
+		moves = append(moves, order.FlowMove{Of: of, From: at.State, Event: "migration", Was: at.Flow, To: &to})
 	}
 	if len(moves) == 0 {
 		return nil

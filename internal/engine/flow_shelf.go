@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
@@ -19,6 +21,31 @@ func CompileDocument(text []byte) (*policy.Compiled, error) {
 		return flow.CompileText(text)
 	}
 	return policy.CompileText(text)
+}
+
+// ParseDocument reads a policy or a flow as the struct of its kind, for comparing. Errors: policy.Problems.
+func ParseDocument(text []byte) (any, error) {
+	if flow.SubjectOf(policy.KindOf(text)) == "" {
+		d, err := policy.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		return *d, nil
+	}
+	c, err := flow.CompileText(text)
+	if err != nil {
+		return nil, err
+	}
+	return *flow.Of(c).Doc, nil
+}
+
+// DocumentKinds are the kinds of policies and of flows.
+func DocumentKinds() []policy.Kind {
+	kinds := slices.Clone(policy.Kinds)
+	for _, subject := range flow.Subjects {
+		kinds = append(kinds, flow.KindOf(subject))
+	}
+	return kinds
 }
 
 // flowRef names a version of a flow.

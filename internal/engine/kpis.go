@@ -161,13 +161,9 @@ type KPIs struct {
 	Behind bool
 }
 
-// showKPIs lets questions read what was counted. The caller holds the turn.
-func (l *learning) showKPIs(at time.Time, behind bool) {
-	for _, s := range l.studies {
-		if k, ok := s.learner.(*kpiLearner); ok {
-			l.e.kpis.Store(&KPIs{Counters: k.counters.Snapshot(), At: at, Behind: behind})
-		}
-	}
+// show implements shower.
+func (k *kpiLearner) show(at time.Time, behind bool) {
+	k.e.kpis.Store(&KPIs{Counters: k.counters.Snapshot(), At: at, Behind: behind})
 }
 
 // KPIs returns what was counted of the log so far: a node reads it every LearnInterval; one that stands

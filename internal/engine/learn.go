@@ -87,6 +87,7 @@ func newLearning(e *Engine) *learning {
 	l.add(delaysEvery, func() learner { return newDelayLearner() })
 	l.add(pricesEvery, func() learner { return newPriceLearner(e) })
 	l.add(kpisEvery, func() learner { return newKPILearner(e) })
+	l.add(1, func() learner { return newFlowLearner(e) })
 	return l
 }
 
@@ -116,7 +117,7 @@ func (l *learning) run(ctx context.Context) {
 		l.warn(ctx, "could not learn from the log", err)
 		return
 	}
-	l.showKPIs(began, more)
+	l.showAll(began, more)
 	for _, s := range l.studies {
 		last := s.at
 		if last.IsZero() {
@@ -128,6 +129,24 @@ func (l *learning) run(ctx context.Context) {
 		if err := l.persist(ctx, s); err != nil {
 			l.warn(ctx, "could not persist what was learned", err)
 		}
+	}
+}
+
+// shower is a learner whose counts are shown to people, and not only persisted now and then.
+type shower interface {
+	// show lets others read what was counted: what was in the log at a time, unless behind.
+	show(at time.Time, behind bool)
+}
+
+func (l *learning) show(s *study, at time.Time, behind bool) {
+	if x, ok := s.learner.(shower); ok {
+		x.show(at, behind)
+	}
+}
+
+func (l *learning) showAll(at time.Time, behind bool) {
+	for _, s := range l.studies {
+		l.show(s, at, behind)
 	}
 }
 
@@ -174,7 +193,7 @@ func (e *Engine) LearnNow(ctx context.Context) error {
 			}
 		}
 	}
-	l.showKPIs(began, false)
+	l.showAll(began, false)
 	return nil
 }
 

@@ -20,6 +20,7 @@ const (
 	LearnedDelays  = "delays"  // of deliveries and of work at locations
 	LearnedPrices  = "prices"  // of stock
 	LearnedKPIs    = "kpis"    // counters of how orders went
+	LearnedFlows   = "flows"   // how many are in each state of each flow
 )
 
 // EventLearnedUpdated says that a new snapshot of learned facts was persisted.
@@ -175,9 +176,7 @@ func (l *learning) restore(s *study, r *learnedRecord) {
 	s.learner, s.version, s.at, s.observed, s.unsaved = fresh, r.Version, r.At, r.Observed, 0
 	copy(s.cursors, r.Cursors)
 	l.publish(s, r.bytes)
-	if s.id() == LearnedKPIs {
-		l.showKPIs(r.At, true)
-	}
+	l.show(s, r.At, true)
 }
 
 // hear notes records that a load or the follower came across. They are taken up at the next

@@ -37,6 +37,8 @@ type FlowMove struct {
 	From  string     `json:"from,omitempty"`
 	Event string     `json:"event"`
 	To    *FlowState `json:"to,omitempty"`
+	// Was is the version of a flow, name@version, that a migration left.
+	Was string `json:"was,omitempty"`
 }
 
 // Note is what somebody wrote down.
