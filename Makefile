@@ -9,20 +9,25 @@ BENCH ?= .
 KILLS ?= 100
 ROUNDS ?= 300
 
-.PHONY: build test lint bench crash soak
+.PHONY: build test lint plants bench crash soak
 
 build:
 	$(GO) build -o bin/orderly ./cmd/orderly
 
 # The race detector slows tests down several times, and it finds every data race
 # that the plain run would meet, so there is one run and it has the detector.
-test: lint
+test: lint plants
 	$(GO) test -race -timeout $(TEST_TIMEOUT) ./...
 
 lint:
 	@unformatted=$$(gofmt -l cmd internal); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+
+# Puts one known bug after the other into the product and fails when it is not found:
+# what shows that the tests and the simulator would see it. The rest is built without them.
+plants:
+	$(GO) test -tags plants -count 1 -timeout 5m -v -run TestPlanted ./internal/plant
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -76,7 +77,12 @@ func returnStep(t *rapid.T, o *order.Order) *order.Order {
 		if rapid.Bool().Draw(t, "named") {
 			in.MessageID = fmt.Sprintf("m%d", rapid.IntRange(0, 3).Draw(t, "message"))
 		}
-		events, err = o.Receive(id, in, noon)
+		if events, err = o.Receive(id, in, noon); err == nil && len(events) > 0 && in.MessageID != "" {
+			o, events = fold(t, o, events...), nil
+			if again, err := o.Receive(id, in, noon); err == nil && len(again) > 0 && slices.Contains(o.Return(id).Messages, in.MessageID) {
+				t.Fatalf("message %s again gives %+v", in.MessageID, again)
+			}
+		}
 	}
 	if err != nil {
 		return o

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/problem"
 )
 
@@ -101,7 +102,7 @@ func (o *Order) Receive(id string, in Receipt, at time.Time) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.MessageID != "" && slices.Contains(r.Messages, in.MessageID) || in.MessageID == "" && r.repeats(&in) {
+	if in.MessageID != "" && slices.Contains(r.Messages, in.MessageID) && !plant.On(plant.ReceiptTwice) || in.MessageID == "" && r.repeats(&in) {
 		return nil, nil
 	}
 	for i, l := range in.Lines {

@@ -50,6 +50,8 @@ const (
 	StopAnsweredTwice Bug = "stop-answered-twice"
 	// OverReturn: units that are on one return can be put on another.
 	OverReturn Bug = "over-return"
+	// ReceiptTwice: goods that come back are booked again when the message about them comes again.
+	ReceiptTwice Bug = "receipt-twice"
 	// StaleAccepted: a command for an old version of an order is carried out.
 	StaleAccepted Bug = "stale-accepted"
 	// CentLost: what is divided over lines does not add up to what was divided.
@@ -91,7 +93,7 @@ const (
 // Bugs lists all of them.
 var Bugs = []Bug{
 	CheckThenAct, DoubleRelease, ExpiryKeepsStock, MovementTwice, ShortPickKeepsStock, KitWithoutParts, CountOverwrites,
-	CancelShipped, HoldIgnored, RefusedAskedAgain, PromiseMovesSilently, LateSwallowed, StopAnsweredTwice, OverReturn, StaleAccepted, CentLost,
+	CancelShipped, HoldIgnored, RefusedAskedAgain, PromiseMovesSilently, LateSwallowed, StopAnsweredTwice, OverReturn, ReceiptTwice, StaleAccepted, CentLost,
 	KeyIgnored, KeyForgotten, DuplicateOrder, EventLostOnCrash, AckBeforeDurable, UnknownIsFailure, FailedCommitStays, RefusalStays,
 	StaleReadDecides, CursorSkips, PoisonSwallowed, WakeLost, StockWakesNobody, TimerLostOnRestart,
 }
