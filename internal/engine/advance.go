@@ -221,7 +221,13 @@ func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([
 		if back != "" {
 			return o.CancelReturn(back, a.Reason)
 		}
-		return o.Cancel(order.Cancellation{Reason: a.Reason})
+		n := order.Cancellation{Reason: a.Reason}
+		if a.Waiting {
+			if n.Lines = o.Unplaced(); len(n.Lines) == 0 {
+				return nil, nil
+			}
+		}
+		return o.Cancel(n)
 	case flow.DoRelease:
 		if c.placed || !anyUnplaced(o) || o.Held(order.BlocksSourcing) {
 			return nil, nil

@@ -44,7 +44,7 @@ type Action struct {
 	// Refund gives money back.
 	Refund *RefundAction `yaml:"refund"`
 	// Cancel cancels what of the subject can still be stopped.
-	Cancel *ReasonAction `yaml:"cancel"`
+	Cancel *CancelAction `yaml:"cancel"`
 	// Exception asks a person; one of the same type about the same subject is not opened twice.
 	Exception *ExceptionAction `yaml:"exception"`
 	// CloseException closes what is open of a type about the subject.
@@ -94,6 +94,16 @@ type RefundAction struct {
 type ReasonAction struct {
 	Reason string `yaml:"reason"`
 }
+
+// CancelAction says why, and what of an order.
+type CancelAction struct {
+	Reason string `yaml:"reason"`
+	// Units, of an order: waiting cancels only those that no location has. Default: all that can be stopped.
+	Units string `yaml:"units"`
+}
+
+// UnitsWaiting are the units that no location has.
+const UnitsWaiting = "waiting"
 
 // ResourceAction says why, and whether the location is asked again.
 type ResourceAction struct {
@@ -151,6 +161,7 @@ type Act struct {
 	// Amount of refund, minor units; 0: what was captured and is not due any more.
 	Amount  int64
 	Exclude bool   // resource
+	Waiting bool   // cancel: only the units that no location has
 	Name    string // notify: template; set: attribute
 	Value   string // notify: recipient; set: value
 
@@ -163,6 +174,10 @@ func (a *Act) String() string {
 	switch a.Do {
 	case DoHold, DoException, DoCloseException:
 		return a.Do + " " + a.Type
+	case DoCancel:
+		if a.Waiting {
+			return a.Do + " " + UnitsWaiting
+		}
 	case DoReleaseHold:
 		return strings.TrimSpace(a.Do + " " + a.Type)
 	case DoNotify:
@@ -232,7 +247,14 @@ func (c *compiler) act(pointer string, a *Action) (Act, bool) {
 		out.Reason = a.Refund.Reason
 		out.amount = c.s.Number(pointer+".amount", a.Refund.Amount, c.allowed)
 	case DoCancel:
-		out.Reason = a.Cancel.Reason
+		out.Reason, out.Waiting = a.Cancel.Reason, a.Cancel.Units == UnitsWaiting
+		switch {
+		case a.Cancel.Units == "":
+		case c.subject != SubjectOrder:
+			c.s.Add(pointer+".units", problem.Conflict, "%s: only a flow of an order chooses among units", c.at)
+		default:
+			c.s.OneOf(pointer+".units", a.Cancel.Units, UnitsWaiting)
+		}
 	case DoRemind:
 		out.Reason = a.Remind.Reason
 	case DoUncollected:
