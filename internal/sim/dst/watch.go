@@ -56,18 +56,12 @@ func newWatch(w *World) *watch {
 // sum identifies the log.
 func (x *watch) sum() string { return hex.EncodeToString(x.hash.Sum(nil)) }
 
-// look reads what is new.
+// look reads what is new, over all buckets in the order in which it was committed: what one lane
+// gives back another takes.
 func (x *watch) look() {
-	heads := x.w.disk.Heads()
-	for bucket, head := range heads {
-		if head <= x.seqs[bucket] {
-			continue
-		}
-		rows := x.w.disk.Tail(bucket, x.seqs[bucket])
-		for i := range rows {
-			x.seqs[bucket]++
-			x.row(bucket, &rows[i])
-		}
+	for _, bucket := range x.w.disk.Written(x.rows) {
+		x.seqs[bucket]++
+		x.row(int(bucket), x.w.disk.Row(int(bucket), x.seqs[bucket]))
 	}
 	for _, k := range x.touched {
 		x.checkPosition(k)

@@ -267,6 +267,7 @@ func (d *Disk) appendLog(b *store.Batch) {
 			kept.Movements = nil
 		}
 		*log = append(*log, kept)
+		d.written = append(d.written, int32(c.Stream.Bucket))
 		rows := d.streams[c.Stream]
 		at, _ := find(rows, c.Version)
 		d.streams[c.Stream] = slices.Insert(rows, at, rowRef{c.Version, c.Seq})

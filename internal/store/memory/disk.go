@@ -55,11 +55,18 @@ func (d *Disk) Record(key store.Key) (store.Record, bool) {
 	return r.Record, true
 }
 
-// Tail is the rows of a bucket with Seq > after.
-func (d *Disk) Tail(bucket int, after int64) []store.Commit {
+// Written is the buckets of all log rows but the first after ones, in the order in which they were committed.
+func (d *Disk) Written(after int64) []int32 {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return slices.Clip(d.logs[bucket][after:])
+	return slices.Clip(d.written[after:])
+}
+
+// Row is a row of the log, which must exist.
+func (d *Disk) Row(bucket int, seq int64) *store.Commit {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return &d.logs[bucket][seq-1]
 }
 
 // Heads is the last sequence of each bucket.

@@ -43,6 +43,7 @@ type Disk struct {
 	mu        sync.RWMutex
 	open      int // handles
 	logs      [][]store.Commit
+	written   []int32 // bucket of each log row, in the order of their commits
 	streams   map[store.Key][]rowRef
 	records   map[store.Kind]map[store.Key]*row
 	external  map[externalKey]string // id of the record
