@@ -194,7 +194,7 @@ func (s *session) nap(now time.Time, more bool) time.Duration {
 	return max(d, 0)
 }
 
-func (s *session) maySend() bool { return !s.halted && s.w.maySend() }
+func (s *session) maySend() bool { return !s.halted && s.w.lease.MayBegin() }
 
 // full reports that no more may be read until something that is open ends.
 func (s *session) full() bool {

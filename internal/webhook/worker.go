@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
-	"github.com/orderly-oms/orderly/internal/store"
+	"github.com/orderly-oms/orderly/internal/lease"
 )
 
 // Limits of a worker.
@@ -59,13 +59,11 @@ type Worker struct {
 	sender *Sender
 	opt    Options
 	log    *slog.Logger
-	id     string // owner in the lease
+	lease  *lease.Lease
 	Stats  Stats
 
 	heads atomic.Pointer[[]int64]
-	// validUntil is until when attempts may begin, on this process's clock.
-	validUntil atomic.Pointer[time.Time]
-	lost       chan struct{} // a runner was fenced
+	lost  chan struct{} // a runner was fenced
 
 	mu      sync.Mutex
 	runners map[string]*runner
@@ -92,7 +90,7 @@ func NewWorker(e *engine.Engine, sender *Sender, opt Options) *Worker {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
-	return &Worker{engine: e, sender: sender, opt: opt, log: opt.Log, id: e.NewID(), lost: make(chan struct{}, 1), runners: map[string]*runner{}}
+	return &Worker{engine: e, sender: sender, opt: opt, log: opt.Log, lease: newLease(e, &opt), lost: make(chan struct{}, 1), runners: map[string]*runner{}}
 }
 
 // Run starts delivering. The engine must run. Call it once.
@@ -102,7 +100,7 @@ func (w *Worker) Run() {
 	go func() {
 		defer close(w.stopped)
 		for ctx.Err() == nil {
-			if epoch, ok := w.acquire(ctx); ok {
+			if epoch, ok := w.lease.Acquire(ctx); ok {
 				w.own(ctx, epoch)
 			}
 		}
@@ -118,141 +116,24 @@ func (w *Worker) Stop() {
 	}
 }
 
-// lease is who delivers. Its record's version tells that the owner is alive.
-type lease struct {
-	Owner string `json:"owner"` // id of the worker; empty: nobody
-	Epoch int64  `json:"epoch"`
-}
-
-var leaseKey = progressKey("lease")
-
-const stateLease = "lease"
-
-// acquire waits until this node owns the deliveries. The owner before is taken for dead
-// when its record stayed the same for the length of a lease by this node's clock,
-// so clocks of nodes need not agree. That guess only decides when to take over: that the
-// owner before cannot write any more follows from the epoch.
-func (w *Worker) acquire(ctx context.Context) (int64, bool) {
-	exclusive := w.engine.Store().Exclusive()
-	seen, since := int64(-1), time.Now()
-	for {
-		version, free, err := w.readLease(ctx)
-		switch {
-		case err != nil:
-			if ctx.Err() == nil {
-				w.log.Warn("webhooks: could not read the lease", "error", err)
-			}
-		case free || exclusive || version == seen && time.Since(since) >= w.opt.Lease:
-			start := time.Now()
-			if epoch, err := w.takeLease(ctx, version); err == nil {
-				w.renewed(start)
-				return epoch, true
-			} else if ctx.Err() == nil && !errors.Is(err, errFenced) {
-				w.log.Warn("webhooks: could not take the lease", "error", err)
-			}
-		case version != seen:
-			seen, since = version, time.Now()
-		}
-		if !pause(ctx, min(pollInterval, w.opt.Lease/3)) {
-			return 0, false
-		}
-	}
-}
-
-func (w *Worker) readLease(ctx context.Context) (version int64, free bool, err error) {
-	records, err := w.engine.Store().Load(ctx, []store.Key{leaseKey})
-	if err != nil || len(records) == 0 {
-		return 0, true, err
-	}
-	l, err := valueOf[lease](&engine.Entry{Record: records[0]})
-	return records[0].Version, l.Owner == "", err
-}
-
-// takeLease makes this node the owner, unless the record moved since it was read.
-func (w *Worker) takeLease(ctx context.Context, version int64) (epoch int64, err error) {
-	l, err := w.writeLease(ctx, func(l *lease, stored int64) error {
-		if stored != version {
-			return errFenced
-		}
-		l.Owner, l.Epoch = w.id, l.Epoch+1
-		return nil
+// newLease is who delivers.
+func newLease(e *engine.Engine, opt *Options) *lease.Lease {
+	return lease.New(e, lease.Options{
+		Key: progressKey("lease"), State: "lease", Event: "webhook_progress.leased", Actor: actor,
+		Length: opt.Lease, Longest: attemptTimeout, Log: opt.Log,
 	})
-	return l.Epoch, err
-}
-
-// writeLease changes the lease record as change says, and returns it. change may run more
-// than once, and still after ctx has ended: it must touch nothing but the lease.
-func (w *Worker) writeLease(ctx context.Context, change func(l *lease, version int64) error) (lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
-	defer cancel()
-	reply, err := w.engine.Submit(ctx, &engine.Command{Stream: leaseKey, Actor: actor, Decide: func(tx *engine.Tx) (*engine.Reply, error) {
-		var l lease
-		version := int64(0)
-		if en := tx.Entry(leaseKey); en != nil {
-			var err error
-			if l, err = valueOf[lease](en); err != nil {
-				return nil, err
-			}
-			version = en.Version
-		}
-		if err := change(&l, version); err != nil {
-			return nil, err
-		}
-		en := tx.Put(store.Record{Key: leaseKey, State: stateLease, CreatedAt: tx.Now}, &l)
-		return &engine.Reply{Value: l}, tx.Emit(leaseKey, en.Version, []any{struct {
-			Type string `json:"type"`
-			lease
-		}{"webhook_progress.leased", l}}, nil)
-	}})
-	if err != nil {
-		return lease{}, err
-	}
-	return reply.Value.(lease), nil
 }
 
 // actor is who the log names for what the worker writes.
 const actor = "webhooks"
 
-// renewed notes that the lease was written at or after start. Attempts may begin
-// while they will end before another node takes over.
-func (w *Worker) renewed(start time.Time) {
-	until := start.Add(max(w.opt.Lease-attemptTimeout, w.opt.Lease/2))
-	w.validUntil.Store(&until)
-}
-
-// maySend reports whether an attempt may begin now.
-func (w *Worker) maySend() bool {
-	return w.engine.Store().Exclusive() || time.Now().Before(*w.validUntil.Load())
-}
-
-// renew tells other nodes that this one is alive. Returns errFenced when it owns nothing any more.
+// renew tells other nodes that this one is alive. Returns lease.ErrFenced when it owns nothing any more.
 func (w *Worker) renew(ctx context.Context, epoch int64) error {
-	start := time.Now()
-	_, err := w.writeLease(ctx, func(l *lease, _ int64) error {
-		if l.Epoch != epoch {
-			return errFenced
-		}
-		return nil
-	})
+	err := w.lease.Renew(ctx, epoch)
 	if err == nil {
-		w.renewed(start)
 		w.wakeAll()
 	}
 	return err
-}
-
-// release lets another node take over at once.
-func (w *Worker) release(epoch int64) {
-	_, err := w.writeLease(context.Background(), func(l *lease, _ int64) error {
-		if l.Epoch != epoch {
-			return errFenced
-		}
-		l.Owner = ""
-		return nil
-	})
-	if err != nil && !errors.Is(err, errFenced) {
-		w.log.Warn("webhooks: could not give the lease back; another node takes over when it has run out", "error", err)
-	}
 }
 
 // own delivers until ctx ends or the lease is lost.
@@ -266,7 +147,7 @@ func (w *Worker) own(ctx context.Context, epoch int64) {
 	cancel()
 	w.stopAll()
 	if !fenced {
-		w.release(epoch)
+		w.lease.Release(epoch)
 	} else {
 		w.log.Info("webhooks: another node delivers now")
 	}
@@ -277,8 +158,8 @@ func (w *Worker) follow(ctx context.Context, epoch int64) (fenced bool) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	var renew <-chan time.Time
-	if !w.engine.Store().Exclusive() {
-		t := time.NewTicker(w.opt.Lease / 3)
+	if every := w.lease.Interval(); every > 0 {
+		t := time.NewTicker(every)
 		defer t.Stop()
 		renew = t.C
 	}
@@ -294,7 +175,7 @@ func (w *Worker) follow(ctx context.Context, epoch int64) (fenced bool) {
 		case <-poll.C:
 			w.reconcile(ctx, epoch)
 		case <-renew:
-			if err := w.renew(ctx, epoch); errors.Is(err, errFenced) {
+			if err := w.renew(ctx, epoch); errors.Is(err, lease.ErrFenced) {
 				return true
 			} else if err != nil && ctx.Err() == nil {
 				w.log.Warn("webhooks: could not renew the lease", "error", err)
