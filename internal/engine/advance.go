@@ -228,6 +228,15 @@ func (c *change) actEvents(x *flow.Compiled, subject, of string, a *flow.Act) ([
 			}
 		}
 		return o.Cancel(n)
+	case flow.DoAuthorize, flow.DoCapture:
+		return o.AskPayments(a.Do)
+	case flow.DoVoid:
+		return nil, nil // what is not needed any more is let go of by itself, with the change that the flow reacts to
+	case flow.DoRefund:
+		if a.Amount == 0 || o.Payment == nil {
+			return nil, nil // what was captured and is not due is given back by itself
+		}
+		return o.AskRefund(order.NewRefund{Amount: a.Amount, Reason: a.Reason}, by, c.tx.Now)
 	case flow.DoRelease:
 		if c.placed || !anyUnplaced(o) || o.Held(order.BlocksSourcing) {
 			return nil, nil
@@ -326,7 +335,7 @@ func (c *change) fulfillmentFacts(f *policy.Facts, u *order.Fulfillment, reads p
 }
 
 // paymentState is the order's, as conditions read it.
-func paymentState(o *order.Order) string { return "none" }
+func paymentState(o *order.Order) string { return o.PaymentStanding() }
 
 // wakeOrder does what the time has come for: what waited too long is cancelled, holds end, stop
 // requests that nobody answered and timers of flows fire, and stock is looked for.

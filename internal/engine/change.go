@@ -106,23 +106,23 @@ func (c *change) place() error {
 // maxRounds bounds how often flows react to what placing did and the other way round.
 const maxRounds = 20
 
-// settle lets flows react and places what has come free, until nothing more happens.
+// settle lets flows react, places what has come free and asks for payments that are due, until nothing more happens.
 func (c *change) settle() error {
 	for range maxRounds {
 		if err := c.react(); err != nil {
 			return err
 		}
-		if !anyOpen(c.now) || c.now.Held(order.BlocksSourcing) {
-			found := c.now.Found(c.before)
-			if len(found) == 0 {
-				return nil
-			}
-			if err := c.add(found...); err != nil {
+		if anyOpen(c.now) && !c.now.Held(order.BlocksSourcing) {
+			if err := c.place(); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.place(); err != nil {
+		more := c.now.Found(c.before)
+		if err := c.add(more...); err != nil {
+			return err
+		}
+		if paid, err := c.pay(); err != nil || !paid && len(more) == 0 {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func (c *change) close() error {
 		if err := c.add(*p); err != nil {
 			return err
 		}
-		if err := c.react(); err != nil {
+		if err := c.settle(); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,20 @@ func (e *Engine) step(ctx context.Context, id, fulfillmentID string, s order.Ste
 			reply.Repeated = true
 			return reply, nil
 		}
-		next, err := tx.saveOrder(o, events)
+		c := tx.change(o)
+		if err := c.add(events...); err != nil {
+			return nil, err
+		}
+		if s.Command == "handover" && o.Payment != nil {
+			cash, err := c.now.CashAtHandover(m.who(), tx.Now)
+			if err != nil {
+				return nil, err
+			}
+			if err := c.add(cash...); err != nil {
+				return nil, err
+			}
+		}
+		next, err := c.save()
 		if err != nil {
 			return nil, err
 		}

@@ -31,7 +31,7 @@ type EditedOrder struct {
 }
 
 // previewed carries a preview out of a command that is taken back.
-type previewed struct{ answer *EditedOrder }
+type previewed struct{ answer any }
 
 func (*previewed) Error() string { return "this was a preview" }
 
@@ -50,6 +50,9 @@ func (e *Engine) Edit(ctx context.Context, id string, in *OrderEdit, m Meta) (*R
 			return err
 		}
 		if err := c.add(events...); err != nil {
+			return err
+		}
+		if err := c.planPayments(); err != nil {
 			return err
 		}
 		return c.hold()

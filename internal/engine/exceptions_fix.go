@@ -378,7 +378,5 @@ func exceptionID(o *order.Order, x *order.Exception) string { return o.ID + "-" 
 // ExceptionKey returns the key of an exception that belongs to no order.
 func (e *Engine) ExceptionKey(id string) store.Key { return e.key(KindException, id) }
 
-// payAgain asks the payment provider again.
-func (c *change) payAgain() ([]order.Event, error) {
-	return nil, &order.Refusal{Code: order.CodeNothingToDo, Message: "nothing is to be asked of a payment provider"}
-}
+// payAgain has the payment provider asked again.
+func (c *change) payAgain() ([]order.Event, error) { return c.now.RetryPayments(c.tx.Now) }

@@ -127,6 +127,9 @@ func (x *exchanging) capture(s *sources, back string) (*order.Order, error) {
 	if err := c.hold(); err != nil {
 		return nil, err
 	}
+	if err := c.planPayments(); err != nil {
+		return nil, err
+	}
 	return c.save()
 }
 

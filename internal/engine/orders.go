@@ -170,6 +170,9 @@ func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation
 	if err := c.hold(); err != nil {
 		return nil, err
 	}
+	if err := c.planPayments(); err != nil {
+		return nil, err
+	}
 	if err := c.react(); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ var bookkeeping = []string{
 	order.EventNoted, order.EventTouched, order.EventAttributeSet, order.EventNotify, order.EventSourced, order.EventRetryScheduled,
 	order.EventExceptionOpened, order.EventExceptionClaimed, order.EventExceptionClosed,
 	order.EventFlowMoved, order.EventFlowMissed, order.EventFlowMigrated, order.EventFulfillmentReminded,
+	order.EventPaymentPlanned, order.EventPaymentRequested, order.EventPaymentRecorded, order.EventPaymentInquiry, order.EventPaymentUnanswered,
+	order.EventPaymentSucceeded, order.EventPaymentUnknown, order.EventPaymentExpiring, order.EventPaymentExpired, order.EventPaymentRetried,
+	order.EventPaymentAbandoned, order.EventPaymentRefund, order.EventPaymentAsked,
 }
 
 // prefixes say which events reach the flows of a subject; of those with the first prefixes a flow

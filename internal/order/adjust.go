@@ -90,7 +90,7 @@ func (o *Order) Adjust(n NewAdjustment, by string, limit int64, at time.Time) ([
 	if len(o.Adjustments) >= MaxAdjustments {
 		return nil, refuse(CodeTooMany, "", "the order has %d adjustments already", len(o.Adjustments))
 	}
-	most := o.Owed()
+	most := o.Owed() - o.Refunds()
 	if len(n.Lines) > 0 {
 		var lines int64
 		for i, id := range n.Lines {
@@ -110,7 +110,7 @@ func (o *Order) Adjust(n NewAdjustment, by string, limit int64, at time.Time) ([
 		Lines: slices.Clone(n.Lines), By: by, At: at,
 	}
 	if limit < 0 || o.Adjusted()+n.Amount <= limit {
-		return o.withRefund([]Event{{Type: EventAdjusted, Adjustment: &a, Reason: n.Reason}}, at)
+		return []Event{{Type: EventAdjusted, Adjustment: &a, Reason: n.Reason}}, nil
 	}
 	a.State = AdjustmentPending
 	events := []Event{{Type: EventAdjusted, Adjustment: &a, Reason: n.Reason}}
@@ -133,8 +133,8 @@ func (o *Order) DecideAdjustment(id string, approve bool, by, reason string, at 
 	a := o.Adjustments[i]
 	a.State, a.DecidedBy = AdjustmentDeclined, by
 	if approve {
-		if a.State = AdjustmentApplied; a.Amount > o.Owed() {
-			return nil, refuse(CodeMoreThanDue, "", "%d is more than the %d that the customer still pays; decline it", a.Amount, o.Owed())
+		if a.State = AdjustmentApplied; a.Amount > o.Owed()-o.Refunds() {
+			return nil, refuse(CodeMoreThanDue, "", "%d is more than the %d that the customer still pays; decline it", a.Amount, o.Owed()-o.Refunds())
 		}
 	}
 	events := []Event{{Type: EventAdjustmentDecided, Adjustment: &a, By: by, Reason: reason}}
@@ -142,10 +142,7 @@ func (o *Order) DecideAdjustment(id string, approve bool, by, reason string, at 
 	if !slices.ContainsFunc(o.Adjustments, waits) {
 		events = append(events, o.CloseExceptions(ExceptionApproval, "", by, a.State)...)
 	}
-	if !approve {
-		return events, nil
-	}
-	return o.withRefund(events, at)
+	return events, nil
 }
 
 // Owed is what the customer pays in all: the order without what is cancelled and without
@@ -200,6 +197,3 @@ func (o *Order) applyAdjustment(a Adjustment) {
 	}
 	o.Adjustments = append(o.Adjustments, a)
 }
-
-// withRefund adds the events that give back what was paid and is no longer due.
-func (o *Order) withRefund(events []Event, _ time.Time) ([]Event, error) { return events, nil }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/payment"
 	"github.com/orderly-oms/orderly/internal/plant"
 	"github.com/orderly-oms/orderly/internal/sourcing"
 )
@@ -77,6 +78,9 @@ var EventTypes = []string{
 	EventExceptionFixed, EventExceptionPostponed, EventExceptionScheduled,
 	EventReturnAuthorized, EventReturnInTransit, EventReturnReceived, EventReturnInspected, EventReturnDisposed, EventReturnRefundDue,
 	EventReturnClosed, EventReturnCancelled, EventReturnExpired, EventExchanged,
+	EventPaymentPlanned, EventPaymentRequested, EventPaymentRecorded, EventPaymentInquiry, EventPaymentUnanswered,
+	EventPaymentSucceeded, EventPaymentDeclined, EventPaymentUnknown, EventPaymentExpiring, EventPaymentExpired,
+	EventPaymentRetried, EventPaymentAbandoned, EventPaymentRefund, EventPaymentAsked,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -107,6 +111,11 @@ var EventTypes = []string{
 //   - return.received: ReturnID, ReturnSteps, Location, MessageID; return.inspected, return.disposed: ReturnID, ReturnSteps
 //   - return.refund_due: ReturnID, Refund; return.closed, return.cancelled, return.expired: ReturnID, Reason
 //   - order.exchanged: Exchange, the order that replaces goods of this one
+//   - payment.planned: PaymentPlan; payment.refund_requested: PaymentRefund; payment.asked: Name, authorize or capture, by a flow
+//   - payment.requested, payment.recorded: Payment, the operation that a provider is asked for, or that is done elsewhere
+//   - payment.inquiry_requested, payment.unanswered, payment.expiring, payment.expired: Payment, as it then is
+//   - payment.retried: Payment, with the tender; payment.abandoned: nothing else
+//   - payment.succeeded, payment.declined, payment.unknown: Outcome
 //   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
@@ -151,6 +160,11 @@ type Event struct {
 	Location    string        `json:"location,omitempty"` // where it happened
 	MessageID   string        `json:"message_id,omitempty"`
 	Exchange    *ExchangeRef  `json:"exchange,omitempty"`
+
+	Payment       *payment.Operation `json:"payment,omitempty"`
+	Outcome       *payment.Outcome   `json:"outcome,omitempty"`
+	PaymentPlan   *payment.Plan      `json:"payment_plan,omitempty"`
+	PaymentRefund *payment.Refund    `json:"payment_refund,omitempty"`
 }
 
 // Decision says why a location got units, in short; order.sourced has all of it.
@@ -253,6 +267,9 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		return err
 	}
 	if known, err := o.applyReturn(e, at); known {
+		return err
+	}
+	if known, err := o.applyPayment(e, at); known {
 		return err
 	}
 	f := o.Fulfillment(e.FulfillmentID)

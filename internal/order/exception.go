@@ -26,11 +26,12 @@ type Exception struct {
 }
 
 // Raise gives the event that opens an exception; nil when one of the same type about the
-// same fulfillment and return is open already, or at the limit, where those open say enough.
+// same fulfillment, return and payment operation is open already, or at the limit, where those open say enough.
 // Id and time are filled in. Several raised by one command must be folded one after the other.
 func (o *Order) Raise(x Exception, at time.Time) *Event {
 	open := slices.ContainsFunc(o.Exceptions, func(y Exception) bool {
-		return y.Type == x.Type && y.FulfillmentID == x.FulfillmentID && y.ReturnID == x.ReturnID
+		return y.Type == x.Type && y.FulfillmentID == x.FulfillmentID && y.ReturnID == x.ReturnID &&
+			y.Data[dataOperation] == x.Data[dataOperation]
 	})
 	if open || len(o.Exceptions) >= MaxExceptions {
 		return nil

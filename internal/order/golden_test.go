@@ -140,6 +140,7 @@ func TestPublishedShapes(t *testing.T) {
 	s.servicing()
 	s.returns()
 	s.conditions()
+	s.payments()
 
 	for _, kind := range order.EventTypes {
 		e, told := s.events[kind]

@@ -187,6 +187,9 @@ func (o *Order) NextWake() (next time.Time) {
 		flow(o.Returns[i].Flow)
 		wake(o.Returns[i].wake())
 	}
+	if o.Payment != nil {
+		wake(o.Payment.NextWake())
+	}
 	for i := range o.Fulfillments {
 		f := &o.Fulfillments[i]
 		flow(f.Flow)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
+	"github.com/orderly-oms/orderly/internal/payment"
 	"github.com/orderly-oms/orderly/internal/plant"
 )
 
@@ -184,6 +185,8 @@ type Order struct {
 	// Balance is what the tenders do not pay since the order was edited; negative: what they pay too much.
 	Balance     int64        `json:"balance,omitempty"`
 	Adjustments []Adjustment `json:"adjustments,omitempty"`
+	// Payment is what providers were asked for and did; nil: payments are handled elsewhere.
+	Payment *payment.State `json:"payment,omitempty"`
 	// AcceptSubstitutes says that the customer takes another article instead, at no higher price.
 	AcceptSubstitutes bool `json:"accept_substitutes,omitempty"`
 
@@ -365,6 +368,9 @@ func (o *Order) clone() *Order {
 	c.Holds = slices.Clone(o.Holds)
 	c.Exceptions = slices.Clone(o.Exceptions)
 	c.Returns = cloneReturns(o.Returns)
+	if o.Payment != nil {
+		c.Payment = o.Payment.Clone()
+	}
 	return &c
 }
 

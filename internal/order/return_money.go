@@ -105,8 +105,13 @@ func (o *Order) refunded(of *Return, line string) (units, value int64) {
 	return units, value
 }
 
-// Refunds is what returns gave back in all: paid, due, or into exchanges.
+// Refunds is what was given back in all, by returns and by hand: paid, due, or into exchanges.
 func (o *Order) Refunds() (sum int64) {
+	if o.Payment != nil {
+		for i := range o.Payment.Refunds {
+			sum += o.Payment.Refunds[i].Amount
+		}
+	}
 	for i := range o.Returns {
 		for j := range o.Returns[i].Refunds {
 			sum += o.Returns[i].Refunds[j].Amount
@@ -195,6 +200,8 @@ func (o *Order) charge(r *Return, f *ReturnRefund) {
 	switch {
 	case f.Payable() == 0:
 		f.State = RefundNone
+	case o.Payment != nil:
+		f.State = RefundRequested
 	default:
 		f.State = RefundDue
 	}

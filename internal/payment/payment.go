@@ -32,11 +32,10 @@ const (
 	Unknown   = "unknown"   // the provider could not say what became of it
 	Succeeded = "succeeded" // it took effect
 	Declined  = "declined"
-	Cancelled = "cancelled" // taken back: the provider has never heard of it
 )
 
 // States lists them.
-var States = []string{Pending, Unknown, Succeeded, Declined, Cancelled}
+var States = []string{Pending, Unknown, Succeeded, Declined}
 
 // NotFound is the status of an outcome when the provider has never heard of the operation.
 const NotFound = "not_found"
@@ -94,6 +93,9 @@ type Operation struct {
 	AskAt time.Time `json:"ask_at,omitzero"`
 	// ExpiresAt is when the provider lets go of an authorization.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// RenewAt is when an authorization is to be replaced; Renewing says that the time has come.
+	RenewAt  time.Time `json:"renew_at,omitzero"`
+	Renewing bool      `json:"renewing,omitempty"`
 	// DoneAt is when the outcome was booked.
 	DoneAt time.Time `json:"done_at,omitzero"`
 	// For is the key of the refund that a refund pays; "": it gives back what is not due any more.
@@ -136,6 +138,8 @@ type Tender struct {
 	Amount   int64  `json:"amount"` // the most that the customer agreed to pay with it, minor units
 	Token    string `json:"token,omitempty"`
 	Provider string `json:"provider,omitempty"` // "": what is asked of it is done elsewhere, and only written down
+	// Short is by how much the provider authorized less than it was asked for.
+	Short int64 `json:"short,omitempty"`
 	// Stopped is the kind of operation that was declined last: no other of the kind is asked for before Retry.
 	Stopped string `json:"stopped,omitempty"`
 	// Declines counts those in a row.
@@ -162,8 +166,8 @@ type State struct {
 	Operations []Operation `json:"operations"`
 	// Refunds are those that somebody asked for; those of returns are with the returns.
 	Refunds []Refund `json:"refunds,omitempty"`
-	// Next counts the operations there were.
-	Next int `json:"next"`
+	// Taken counts the order's own tenders that are among Tenders.
+	Taken int `json:"taken"`
 	// CancelAt is when what can be is cancelled because payment was declined and not made good.
 	CancelAt time.Time `json:"cancel_at,omitzero"`
 	// Asked are what a flow asked for, of rules that leave it to flows.
@@ -181,4 +185,5 @@ type Plan struct {
 	Policy  string   `json:"policy,omitempty"`
 	Rules   *Rules   `json:"rules,omitempty"`
 	Tenders []Tender `json:"tenders"`
+	Taken   int      `json:"taken,omitempty"` // see State
 }

@@ -56,10 +56,14 @@ type Rules struct {
 	Cash       string  `json:"cash"`
 }
 
-// askAt is when the outcome of an operation is asked for after so many inquiries; zero: not any more.
+// askAt is when the outcome of an operation is asked for after so many inquiries.
 func (r *Rules) askAt(attempts int, now time.Time) time.Time {
-	if attempts >= len(r.AskMinutes) {
-		return time.Time{}
+	delay := int64(defaultAskMinutes)
+	if n := len(r.AskMinutes); n > 0 {
+		delay = r.AskMinutes[min(attempts, n-1)]
 	}
-	return now.Add(time.Duration(r.AskMinutes[attempts]) * time.Minute)
+	return now.Add(time.Duration(delay) * time.Minute)
 }
+
+// defaultAskMinutes is for rules without delays, which no policy gives.
+const defaultAskMinutes = 15

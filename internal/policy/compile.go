@@ -54,6 +54,7 @@ type Compiled struct {
 	Returns      *CompiledReturns
 	Holds        *CompiledHolds
 	Exceptions   *CompiledExceptions
+	Payment      *CompiledPayment
 	// Body is what the package of another kind made of its document (Sheet.Compiled).
 	Body any
 
@@ -173,6 +174,10 @@ func Compile(d *Document) (*Compiled, error) {
 	case KindExceptions:
 		if d.Exceptions != nil {
 			out.Exceptions = c.exceptions(d.Exceptions)
+		}
+	case KindPayment:
+		if d.Payment != nil {
+			out.Payment = c.payment(d.Payment)
 		}
 	}
 	c.examples(d)
@@ -309,7 +314,7 @@ func (c *compiler) head(d *Document, out *Compiled) {
 		there bool
 	}{
 		{KindSourcing, d.Sourcing != nil}, {KindPromise, d.Promise != nil}, {KindAvailability, d.Availability != nil}, {KindReturns, d.Returns != nil}, {KindHolds, d.Holds != nil},
-		{KindExceptions, d.Exceptions != nil},
+		{KindExceptions, d.Exceptions != nil}, {KindPayment, d.Payment != nil},
 	} {
 		switch {
 		case s.there && s.kind != d.Kind && slices.Contains(Kinds, d.Kind):

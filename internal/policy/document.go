@@ -25,7 +25,7 @@ const (
 )
 
 // Kinds lists them all.
-var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns, KindHolds, KindExceptions}
+var Kinds = []Kind{KindSourcing, KindPromise, KindAvailability, KindReturns, KindHolds, KindExceptions, KindPayment}
 
 // Document is one policy as it is written, in YAML. Exactly the section of its
 // kind is present. Every text that holds an expression is CEL over Facts.
@@ -41,6 +41,7 @@ type Document struct {
 	Returns      *ReturnsSection      `yaml:"returns"`
 	Holds        *HoldsSection        `yaml:"holds"`
 	Exceptions   *ExceptionsSection   `yaml:"exceptions"`
+	Payment      *PaymentSection      `yaml:"payment"`
 
 	// Examples are run by "policy test" and before every publication.
 	Examples []Example `yaml:"examples"`

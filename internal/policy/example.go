@@ -28,6 +28,8 @@ var expectations = map[Kind][]string{
 	KindHolds: {"holds"},
 	// rule: the row that fixes the exception, none when a person does; fix: what it does; now: its time has come.
 	KindExceptions: {"rule", "fix", "now"},
+	// providers: who acts for which type of tender, like "card=acme gift_card=acme"; authorize, capture: when.
+	KindPayment: {"providers", "authorize", "capture"},
 }
 
 // Decider decides about an example of a sourcing policy. Sourcing lies above this
@@ -131,6 +133,8 @@ func (c *Compiled) decide(g *Given, sourcing Decider) (map[string]any, error) {
 		return c.decideHolds(g)
 	case KindExceptions:
 		return c.decideException(g)
+	case KindPayment:
+		return c.decidePayment()
 	}
 	return c.decideReturn(g)
 }

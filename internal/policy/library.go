@@ -22,7 +22,7 @@ type LibraryEntry struct {
 
 // defaultFiles are the policies in force while none of their kind is published.
 var defaultFiles = map[Kind]string{
-	KindSourcing: "nearest.yaml", KindPromise: "promise.yaml", KindAvailability: "availability.yaml", KindReturns: "returns.yaml", KindHolds: "holds.yaml", KindExceptions: "exceptions.yaml",
+	KindSourcing: "nearest.yaml", KindPromise: "promise.yaml", KindAvailability: "availability.yaml", KindReturns: "returns.yaml", KindHolds: "holds.yaml", KindExceptions: "exceptions.yaml", KindPayment: "payment.yaml",
 }
 
 // Library returns the ready policies, by file name.
