@@ -53,6 +53,8 @@ var actionSeconds = map[string]int64{
 	"substituteLine": 180, "addNote": 40, "refundOrder": 120, "retryPayments": 60, "approveAdjustment": 60, "declineAdjustment": 60,
 	"acceptFulfillment": 15, "rejectFulfillment": 30, "pickFulfillment": 60, "packFulfillment": 60, "shipFulfillment": 30,
 	"readyFulfillment": 30, "handoverFulfillment": 90, "deliverFulfillment": 15,
+	"authorizeReturn": 120, "exchangeOrder": 180, "receiveBlindReturn": 60, "sendReturn": 15, "receiveReturn": 30, "inspectReturn": 90,
+	"disposeReturn": 30, "cancelReturn": 45, "closeReturn": 45,
 	"claimException": 10, "releaseException": 10, "closeException": 60, "applyFix": 60, "bulkFix": 60, "touch": 60,
 }
 

@@ -304,7 +304,7 @@ func effortKPIs() []Definition {
 		{
 			ID: "touch_seconds_per_order", Title: "Work per order", Unit: UnitSeconds, Better: BetterDown, Day: OnCompletion, Place: AtOrder, Source: own,
 			Sentence: "How long people worked on an order until it was completed.", Numerator: "seconds of their touches", Denominator: "orders delivered or cancelled",
-			Excluded: "Seconds are those the caller stated, or 60 for a touch without.", calc: share(touchSecondsCompleted, ordersCompleted),
+			Excluded: "Seconds are those the caller stated, else those that are set for the action or for the type of the exception that was worked on.", calc: share(touchSecondsCompleted, ordersCompleted),
 		},
 		keyed("touch_causes", "Causes of touches", "cause", "touches", byTouchCause),
 		keyed("touch_actions", "Actions of touches", "action", "touches", byTouchAction),

@@ -124,7 +124,7 @@ func drawLife(t *rapid.T, id string) *life {
 func (l *life) happen(t *rapid.T, places []string) {
 	reason := rapid.SampledFrom([]string{"", "broken", order.ReasonNoLocation}).Draw(t, "reason")
 	commands := []string{"accept", "reject", "pick", "pack", "ship", "deliver", "accept", "pick", "pack", "ship", "deliver"}
-	switch what := rapid.SampledFrom(append(commands, "place", "place", "place", "cancel", "hold", "release", "raise", "close", "touch", "lost")).Draw(t, "what"); what {
+	switch what := rapid.SampledFrom(append(commands, "place", "place", "place", "cancel", "hold", "release", "raise", "close", "touch", "lost", "return")).Draw(t, "what"); what {
 	case "place":
 		var p []order.Placement
 		for _, q := range l.o.Unplaced() {
@@ -161,6 +161,11 @@ func (l *life) happen(t *rapid.T, places []string) {
 		l.must(t, []order.Event{{Type: order.EventTouched, Touch: &order.Touch{By: "ada", At: l.now, Action: "cancel", Seconds: 30, Cause: reason}}}, nil)
 	case "lost":
 		l.lose(t)
+		if rapid.Bool().Draw(t, "sent again") {
+			l.deliver(t)
+		}
+	case "return":
+		l.takeBack(t)
 	default:
 		if len(l.o.Fulfillments) > 0 {
 			f := rapid.SampledFrom(l.o.Fulfillments).Draw(t, "fulfillment")
@@ -169,21 +174,48 @@ func (l *life) happen(t *rapid.T, places []string) {
 	}
 }
 
+// takeBack returns a unit of the first line that a customer has units of.
+func (l *life) takeBack(t rapid.TB) {
+	for i := range l.o.Lines {
+		x := &l.o.Lines[i]
+		if l.o.Returnable(x.ID) == 0 {
+			continue
+		}
+		r := order.Return{
+			Method: order.ReturnAtStore, RefundRule: order.RefundOnReceipt, ExpiresAt: l.now.AddDate(0, 0, 30), By: "ada",
+			Lines: []order.ReturnedLine{{Line: x.ID, SKU: x.SKU, Quantity: 1}},
+		}
+		events, err := l.o.OpenReturn(r, l.now)
+		l.must(t, events, err)
+		events, err = l.o.Receive(events[0].ReturnID, order.Receipt{Location: "north"}, l.now)
+		l.must(t, events, err)
+		return
+	}
+}
+
+// deliver brings all units that are still to come to the customer.
+func (l *life) deliver(t rapid.TB) {
+	var p []order.Placement
+	for _, q := range l.o.Unplaced() {
+		p = append(p, at("dc", 300, l.now.Add(48*time.Hour), q))
+	}
+	if events, err := l.o.Place(rest(l.o, p), l.now); err == nil && len(events) > 0 {
+		l.must(t, events, nil)
+	}
+	for _, command := range []string{"ship", "deliver"} {
+		for i := range l.o.Fulfillments {
+			l.step(t, l.o.Fulfillments[i].ID, order.Step{Command: command})
+		}
+	}
+}
+
 // lose lets the first shipment that is under way go astray.
 func (l *life) lose(t rapid.TB) {
 	for i := range l.o.Fulfillments {
-		f := &l.o.Fulfillments[i]
-		if f.Status != order.FulfillmentShipped {
-			continue
+		if f := &l.o.Fulfillments[i]; f.Status == order.FulfillmentShipped {
+			l.step(t, f.ID, order.Step{Command: "lose", Reason: "lost"})
+			return
 		}
-		var lines []order.LineQuantity
-		for _, fl := range f.Lines {
-			if fl.Shipped > 0 {
-				lines = append(lines, lq(fl.Line, fl.Shipped))
-			}
-		}
-		l.must(t, []order.Event{{Type: order.EventFulfillmentLost, FulfillmentID: f.ID, Lines: lines}}, nil)
-		return
 	}
 }
 

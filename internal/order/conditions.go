@@ -76,8 +76,12 @@ func (f *Fulfillment) uncollected(s Step, e Event) ([]Event, error) {
 }
 
 // gone gives the event of shipped units that will not reach the customer.
-func (f *Fulfillment) gone(s Step, e Event) ([]Event, error) {
-	lines, err := f.wanted(s.Lines, func(l *FulfillmentLine) int64 { return l.Shipped })
+func (o *Order) gone(f *Fulfillment, s Step, e Event) ([]Event, error) {
+	// Units that came back as a return were refunded or replaced: they cannot get lost as well.
+	lines, err := f.wanted(s.Lines, func(l *FulfillmentLine) int64 {
+		line := o.Line(l.Line)
+		return min(l.Shipped, line.Fulfilled-line.Returned)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func noShort(lines []LineQuantity) error {
 // undeliverable gives the events of a shipment that came back: its units are at their location
 // again, and stay with nobody until somebody has looked at the address.
 func (o *Order) undeliverable(f *Fulfillment, s Step, e Event) ([]Event, error) {
-	events, err := f.gone(s, e)
+	events, err := o.gone(f, s, e)
 	if err != nil {
 		return nil, err
 	}

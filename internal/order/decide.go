@@ -269,7 +269,7 @@ func (o *Order) decide(f *Fulfillment, s Step, event func(string) Event) ([]Even
 	case "delay":
 		return o.delay(f, s, event(EventFulfillmentDelayed))
 	case "lose":
-		return f.gone(s, event(EventFulfillmentLost))
+		return o.gone(f, s, event(EventFulfillmentLost))
 	case "arrive":
 		if f.Method != Pickup {
 			return nil, refuse(CodeNotAllowed, "", "nobody comes for a fulfillment that is shipped to the customer")

@@ -20,7 +20,7 @@ const (
 // the order that replaces the goods, and the rest is paid back.
 type ReturnRefund struct {
 	// Key is the same whenever the refund is asked for: it is never paid twice.
-	Key      string       `json:"key"`
+	Key      string       `json:"key,omitempty"`
 	At       time.Time    `json:"at"`
 	State    string       `json:"state"`
 	Amount   int64        `json:"amount"`
@@ -269,6 +269,7 @@ func (o *Order) RefundEstimate(r Return, at time.Time) ReturnRefund {
 		r.Lines[i].Refused = ""
 	}
 	if f := o.refundDue(&r, at); f != nil {
+		f.Key = "" // nobody is to pay an estimate
 		return *f
 	}
 	return ReturnRefund{At: at, State: RefundNone}

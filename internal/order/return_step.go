@@ -314,7 +314,7 @@ func (o *Order) Inspect(id string, in Inspection) ([]Event, error) {
 			e.ReturnSteps = append(e.ReturnSteps, s)
 		}
 		if accepted+rejected > 0 {
-			return nil, refuse(CodeTooMany, at, "of line %s %d units fewer wait for inspection", l.Line, accepted+rejected)
+			return nil, refuse(CodeTooMany, at, "%d units of line %s wait for inspection, got %d", l.Accepted+l.Rejected-accepted-rejected, l.Line, l.Accepted+l.Rejected)
 		}
 	}
 	if len(e.ReturnSteps) == 0 {

@@ -1,6 +1,8 @@
 package order_test
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,5 +55,44 @@ func TestStopIsAnsweredOnce(t *testing.T) {
 	again, err := o.Decide("o1-1", order.Step{Command: "stopped"})
 	if err != nil || len(again) != 0 {
 		t.Errorf("the same answer again gives %+v, %v", again, err)
+	}
+}
+
+// Units that came back as a return, and were refunded, cannot get lost or come back undelivered as well.
+func TestReturnedUnitsAreNotLost(t *testing.T) {
+	t.Parallel()
+	o := place(t, capture(t, fullOrder()), at("dc", lq("1", 2), lq("2", 5)))
+	o = step(t, o, "ship")
+	back := func(line string, n int64) {
+		t.Helper()
+		events, err := o.OpenReturn(order.Return{
+			Method: order.ReturnAtStore, RefundRule: order.RefundOnReceipt, ExpiresAt: noon.AddDate(0, 0, 30),
+			Lines: []order.ReturnedLine{{Line: line, SKU: o.Line(line).SKU, Quantity: n}},
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o = fold(t, o, events...)
+		if events, err = o.Receive(events[0].ReturnID, order.Receipt{Location: "store"}, noon); err != nil {
+			t.Fatal(err)
+		}
+		o = fold(t, o, events...)
+	}
+	back("1", 1)
+	f := o.Fulfillments[0].ID
+	for _, command := range []string{"lose", "undeliverable"} {
+		var no *order.Refusal
+		if _, err := o.Decide(f, order.Step{Command: command, At: noon, Lines: []order.LineQuantity{lq("1", 2)}}); !errors.As(err, &no) || no.Code != order.CodeTooMany {
+			t.Errorf("%s of two units of which one came back: %v", command, err)
+		}
+		events, err := o.Decide(f, order.Step{Command: command, At: noon})
+		if err != nil || !slices.Equal(events[0].Lines, []order.LineQuantity{lq("1", 1), lq("2", 5)}) {
+			t.Errorf("%s of what is left: %+v, %v", command, events, err)
+		}
+	}
+	back("1", 1)
+	back("2", 5)
+	if _, err := o.Decide(f, order.Step{Command: "lose"}); err == nil {
+		t.Error("what came back got lost")
 	}
 }
