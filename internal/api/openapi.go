@@ -76,6 +76,9 @@ func schemaName(t reflect.Type, hint string) string {
 	if pkg == "promise" && !strings.HasPrefix(name, "Promise") {
 		return "Promise" + name
 	}
+	if pkg == "payment" {
+		return "Payment" + name
+	}
 	if pkg == "webhook" && !strings.HasPrefix(name, "Webhook") {
 		return "Webhook" + name
 	}

@@ -60,7 +60,7 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.As(err, &refusal):
 		status := http.StatusConflict
-		if refusal.Code == order.CodeNoFulfillment {
+		if refusal.Code == order.CodeNoFulfillment || refusal.Code == order.CodeNoOperation {
 			status = http.StatusNotFound
 		}
 		if refusal.Code == engine.CodeNotPermitted {

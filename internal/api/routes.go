@@ -9,7 +9,7 @@ import (
 // routes is the table of all operations.
 func routes() []Route {
 	return slices.Concat(
-		orderRoutes(), servicingRoutes(), exceptionRoutes(), decisionRoutes(), priceRoutes(), returnRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
+		orderRoutes(), servicingRoutes(), exceptionRoutes(), decisionRoutes(), priceRoutes(), returnRoutes(), paymentRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
 		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), flowRoutes(), learnedRoutes(), kpiRoutes(), keyRoutes(), operationRoutes(),
 	)
 }

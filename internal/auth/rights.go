@@ -20,6 +20,7 @@ const (
 
 	ReturnsWrite    Scope = "returns:write"    // authorise, receive, inspect and dispose of returns; exchanges
 	ReturnsOverride Scope = "returns:override" // take back what the returns policy refuses
+	PaymentsWrite   Scope = "payments:write"   // report what providers did, record payments, add tenders, retry
 	// ExceptionsWrite works on exceptions; fixes that do what another right is for need that one as well.
 	ExceptionsWrite Scope = "exceptions:write"
 )
@@ -27,7 +28,7 @@ const (
 // ServiceScopes lists the rights of customer service.
 var ServiceScopes = []Scope{
 	OrdersEdit, OrdersCancel, OrdersRelease, NotesWrite, HoldsWrite, HoldsRelease, ServiceAdjust, ServiceApprove, ServiceReship, ExceptionsWrite,
-	ReturnsWrite, ReturnsOverride,
+	ReturnsWrite, ReturnsOverride, PaymentsWrite,
 }
 
 // implied are the scopes that come with another. orders:write had these rights before they had names of their own.

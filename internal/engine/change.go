@@ -164,6 +164,9 @@ func (c *change) save() (*order.Order, error) {
 	if len(next.Returns) > 0 {
 		r.Terms = append(r.Terms, returnTerms(o, next)...)
 	}
+	if next.Payment != nil && (o == nil || o.Payment == nil || len(o.Payment.Tenders) < len(next.Payment.Tenders)) {
+		r.Terms = append(r.Terms, paymentTerms(o, next)...)
+	}
 	if w := next.Waiting; w != nil && w.Queue != "" && (o == nil || o.Waiting == nil || o.Waiting.Queue != w.Queue) {
 		r.Terms = append(r.Terms, "queue:"+w.Queue) // stays when the order leaves the queue; readers look at the order
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/orderly-oms/orderly/internal/order"
@@ -122,8 +124,24 @@ type RefundedOrder struct {
 	Operations []payment.Operation `json:"operations"`
 }
 
+// mayRefund refuses what goes beyond the limit of adjustments, refunds included, when the caller may not approve.
+func (e *Engine) mayRefund(o *order.Order, amount int64, mayApprove bool) error {
+	if mayApprove {
+		return nil
+	}
+	limit := e.adjustmentLimit(o)
+	given := o.Adjusted()
+	for i := range o.Payment.Refunds {
+		given += o.Payment.Refunds[i].Amount
+	}
+	if limit < 0 || given+amount <= limit {
+		return nil
+	}
+	return &order.Refusal{Code: CodeNotPermitted, Pointer: "amount", Message: fmt.Sprintf("the holds policy lets %d be given back without approval, and %d were; somebody with the right service:approve has to do it", limit, given)}
+}
+
 // Refund gives money back that was captured, or says to which tenders it would go. The reply's value is a *RefundedOrder.
-func (e *Engine) Refund(ctx context.Context, id string, in *OrderRefund, m Meta) (*Reply, error) {
+func (e *Engine) Refund(ctx context.Context, id string, in *OrderRefund, mayApprove bool, m Meta) (*Reply, error) {
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
@@ -138,6 +156,9 @@ func (e *Engine) Refund(ctx context.Context, id string, in *OrderRefund, m Meta)
 		}
 		events, err := o.AskRefund(in.NewRefund, m.who(), tx.Now)
 		if err != nil {
+			return nil, err
+		}
+		if err := e.mayRefund(o, in.Amount, mayApprove); err != nil {
 			return nil, err
 		}
 		refund := events[0].PaymentRefund.Key
@@ -164,4 +185,74 @@ func (e *Engine) Refund(ctx context.Context, id string, in *OrderRefund, m Meta)
 		return &Reply{Status: http.StatusOK, Value: p.answer}, nil
 	}
 	return reply, err
+}
+
+// OrderPayments are an order's payments, for people and programs.
+type OrderPayments struct {
+	OrderID    string `json:"order_id"`
+	ExternalID string `json:"external_id,omitempty"`
+	Channel    string `json:"channel"`
+	Currency   string `json:"currency"`
+	// Standing says where they are, in a word; none: they are handled elsewhere.
+	Standing string `json:"standing"`
+	Policy   string `json:"policy,omitempty"`
+	// Owed is what the customer pays in all, Unpaid what of it is not captured; minor units.
+	Owed       int64               `json:"owed"`
+	Unpaid     int64               `json:"unpaid"`
+	Sums       payment.Sums        `json:"sums"`
+	Tenders    []payment.Tender    `json:"tenders"`
+	Operations []payment.Operation `json:"operations"`
+	Refunds    []payment.Refund    `json:"refunds"` // that are asked for, those of returns included
+}
+
+// PaymentsOf shows an order's payments.
+func PaymentsOf(o *order.Order) *OrderPayments {
+	w := o.PaymentWant()
+	out := &OrderPayments{
+		OrderID: o.ID, ExternalID: o.ExternalID, Channel: o.Channel, Currency: o.Currency, Standing: o.PaymentStanding(), Owed: w.Owed, Unpaid: w.Owed,
+		Tenders: []payment.Tender{}, Operations: []payment.Operation{}, Refunds: []payment.Refund{},
+	}
+	if s := o.Payment; s != nil {
+		out.Policy, out.Unpaid, out.Sums = s.Policy, s.Unpaid(&w), s.Sums()
+		out.Tenders = append(out.Tenders, s.Tenders...)
+		out.Operations = append(out.Operations, s.Operations...)
+		out.Refunds = append(append(out.Refunds, s.Refunds...), w.Refunds...)
+	}
+	return out
+}
+
+// Keep leaves only the operations of a state, kind and provider ("": any); false: there are none.
+func (p *OrderPayments) Keep(state, kind, provider string) bool {
+	if state+kind+provider == "" {
+		return true
+	}
+	p.Operations = slices.DeleteFunc(p.Operations, func(op payment.Operation) bool {
+		return state != "" && op.State != state || kind != "" && op.Kind != kind || provider != "" && op.Provider != provider
+	})
+	return len(p.Operations) > 0
+}
+
+// PaymentTerm is the search term of orders with payments, of all or of those that a provider acts for.
+func PaymentTerm(provider string) string {
+	if provider == "" {
+		return "payment"
+	}
+	return "payment:" + provider
+}
+
+// paymentTerms are the search terms of tenders that an order did not have before.
+func paymentTerms(before, now *order.Order) (terms []string) {
+	had := 0
+	if before != nil && before.Payment != nil {
+		had = len(before.Payment.Tenders)
+	}
+	if had == 0 {
+		terms = append(terms, PaymentTerm(""))
+	}
+	for _, t := range now.Payment.Tenders[had:] {
+		if term := PaymentTerm(t.Provider); t.Provider != "" && !slices.Contains(terms, term) {
+			terms = append(terms, term)
+		}
+	}
+	return terms
 }
