@@ -107,6 +107,9 @@ func addOperation(doc *huma.OpenAPI, registry huma.Registry, problem *huma.Schem
 	if rt.Scope != auth.Public {
 		op.Security = []map[string][]string{{"key": {}}}
 		op.Description = "Scope: " + string(rt.Scope)
+		for _, s := range auth.GrantedBy(rt.Scope) {
+			op.Description += ", or " + string(s)
+		}
 	}
 	for _, m := range pathParameter.FindAllStringSubmatch(rt.Path, -1) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: "string"}})

@@ -46,6 +46,17 @@ var releaseOf = regexp.MustCompile(`^holds:release:[A-Za-z0-9][A-Za-z0-9._-]{0,6
 // Known reports whether there is such a scope.
 func Known(s Scope) bool { return slices.Contains(Scopes, s) || releaseOf.MatchString(string(s)) }
 
+// GrantedBy lists the scopes that give a right beside admin and the scope itself, those of one
+// type of hold (ReleaseOf) left out.
+func GrantedBy(wanted Scope) (by []Scope) {
+	for _, s := range Scopes {
+		if s != Admin && s != wanted && May([]Scope{s}, wanted) {
+			by = append(by, s)
+		}
+	}
+	return by
+}
+
 // May reports whether a caller with these scopes may use what asks for one.
 func May(scopes []Scope, wanted Scope) bool {
 	if wanted == Public {

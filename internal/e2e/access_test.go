@@ -12,6 +12,8 @@ import (
 type operation struct {
 	method, path string
 	scope        string // empty: public
+	// granted are further scopes that include it, as the document says.
+	granted []string
 }
 
 // pathOf fills in the path's parameters.
@@ -50,7 +52,8 @@ func operations(t *testing.T, c *client) []operation {
 			if (scope == "") != (len(op.Security) == 0) {
 				t.Errorf("%s %s: security %v and scope %q", method, path, op.Security, scope)
 			}
-			out = append(out, operation{strings.ToUpper(method), path, scope})
+			scopes := strings.Split(scope, ", or ")
+			out = append(out, operation{strings.ToUpper(method), path, scopes[0], scopes[1:]})
 		}
 	}
 	if len(out) < 40 {
@@ -69,22 +72,35 @@ func TestScopes(t *testing.T) {
 		operator := &client{url: n.url, key: admin}
 		all := operations(t, operator)
 		var open, scopes []string
+		granted := map[string][]string{}
 		for _, o := range all {
 			if o.scope == "" {
 				open = append(open, o.method+" "+o.path)
 			} else if !slices.Contains(scopes, o.scope) {
 				scopes = append(scopes, o.scope)
+				granted[o.scope] = o.granted
 			}
 		}
 		if !slices.Equal(open, public) {
 			t.Errorf("public operations %v, want %v", open, public)
 		}
-		// For every scope a key that has it alone, and one that has all others.
+		if want := []string{"orders:write"}; !slices.Equal(granted["orders:cancel"], want) {
+			t.Errorf("orders:cancel comes with %v, want %v", granted["orders:cancel"], want)
+		}
+		// For every scope a key that has it alone, and one that has all others but those that include it.
 		only, without := map[string]*client{}, map[string]*client{}
 		for _, s := range scopes {
-			others := slices.DeleteFunc(slices.Clone(scopes), func(o string) bool { return o == s || o == "admin" })
+			others := slices.DeleteFunc(slices.Clone(scopes), func(o string) bool {
+				return o == s || o == "admin" || slices.Contains(granted[s], o)
+			})
 			only[s] = &client{url: n.url, key: newKey(t, operator, s)}
 			without[s] = &client{url: n.url, key: newKey(t, operator, others...)}
+		}
+		newly := func(s string) *client {
+			if only[s] == nil {
+				only[s] = &client{url: n.url, key: newKey(t, operator, s)}
+			}
+			return only[s]
 		}
 		strangers := map[string]*client{
 			"nobody": {url: n.url}, "a stranger": {url: n.url, key: "ok_abcdefghijkl_" + strings.Repeat("x", 43)},
@@ -102,6 +118,11 @@ func TestScopes(t *testing.T) {
 			}
 			if a := without[o.scope].do(t.Context(), o.method, path, nil); a.status != 403 || a.code() != "forbidden" {
 				t.Errorf("%s %s with every scope but %s: %s, want 403", o.method, path, o.scope, a)
+			}
+			for _, s := range o.granted {
+				if a := newly(s).do(t.Context(), o.method, path, nil); a.err != nil || a.status == 401 || a.status == 403 || a.status >= 500 {
+					t.Errorf("%s %s with %s, which includes %s: %s", o.method, path, s, o.scope, a)
+				}
 			}
 			if a := only[o.scope].do(t.Context(), o.method, path, nil); a.err != nil || a.status == 401 || a.status == 403 || a.status >= 500 {
 				t.Errorf("%s %s with %s alone: %s", o.method, path, o.scope, a)
