@@ -155,3 +155,34 @@ func BenchmarkStep(b *testing.B) {
 		}
 	})
 }
+
+// Conditions may send an instance round states that are entered and left at once; it comes to rest
+// where a timer is armed, never in a state that is only passed.
+func TestRoundsComeToRestWhereATimerIs(t *testing.T) {
+	t.Parallel()
+	for _, before := range []int{0, 1} {
+		first := ""
+		if before > 0 {
+			first = "    - {name: first, on: [{event: enter, to: passed}]}\n"
+		}
+		c := compile(t, `
+kind: fulfillment_flow
+name: round
+flow:
+  ignore: [fulfillment.*]
+  states:
+`+first+`    - {name: passed, on: [{event: enter, to: rest}]}
+    - name: rest
+      timers: [{name: t, after: 1h, every: 1h}]
+      on:
+        - {event: enter, when: subject.units > 0, to: passed}
+        - {event: timer.t, do: [exception: {type: x, message: y}]}
+        - {event: fulfillment.shipped, to: gone}
+    - {name: gone, final: true}
+`)
+		m := c.Start(&policy.Facts{Subject: &policy.Subject{Units: 1}}, at(0))
+		if m.To.State != "rest" || len(m.To.Timers) != 1 {
+			t.Errorf("%d before: it rests in %+v", before, m.To)
+		}
+	}
+}
