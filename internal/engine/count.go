@@ -91,6 +91,7 @@ func (e *Engine) Count(ctx context.Context, c *Count, m Meta) (*Reply, error) {
 		if err := c.plausible(zeroed, stocked); err != nil {
 			return nil, err
 		}
+		tx.expect(positions)
 		for i := range positions {
 			tx.Mark(positions[i].Key(), nil, asOf, time.Time{})
 		}

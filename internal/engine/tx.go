@@ -79,6 +79,7 @@ type batch struct {
 type mark struct {
 	safety        *int64
 	asOf, changed time.Time
+	had           *int64 // stored on_hand that it was worked out from
 }
 
 func newBatch(bucket int, loaded map[store.Key]*Entry) *batch {
@@ -239,6 +240,29 @@ func (tx *Tx) Mark(k inventory.PositionKey, safety *int64, asOf, changed time.Ti
 	tx.marks[k] = m
 }
 
+// expect guards positions on a store that other nodes write to as well: the batch is decided again
+// unless what is stored of them is what memory says now, less what the batch itself did.
+func (tx *Tx) expect(positions []inventory.Position) {
+	if tx.e.store.Exclusive() || plant.On(plant.StaleCount) {
+		return
+	}
+	if tx.marks == nil {
+		tx.marks = map[inventory.PositionKey]mark{}
+	}
+	own := map[inventory.PositionKey]int64{}
+	for i := range tx.b.store.Commits {
+		for _, m := range tx.b.store.Commits[i].Movements {
+			own[inventory.PositionKey{SKU: m.SKU, Location: m.Location}] += m.Delta().OnHand
+		}
+	}
+	for i := range positions {
+		k := positions[i].Key()
+		m, had := tx.marks[k], positions[i].OnHand-own[k]
+		m.had = &had
+		tx.marks[k] = m
+	}
+}
+
 // After runs f once the command is durable, before its answer leaves.
 func (tx *Tx) After(f func()) { tx.after = append(tx.after, f) }
 
@@ -292,6 +316,9 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 		}
 		if !m.changed.IsZero() {
 			was.changed = m.changed
+		}
+		if m.had != nil {
+			was.had = m.had
 		}
 		b.marks[k] = was
 	}
@@ -374,7 +401,7 @@ func (b *batch) seal() error {
 			pc.Changed = at
 		}
 		if m, ok := b.marks[c.PositionKey]; ok {
-			pc.Safety, pc.AsOf = m.safety, m.asOf
+			pc.Safety, pc.AsOf, pc.Had = m.safety, m.asOf, m.had
 			if m.changed.After(pc.Changed) {
 				pc.Changed = m.changed
 			}
@@ -383,7 +410,7 @@ func (b *batch) seal() error {
 		b.store.Positions = append(b.store.Positions, pc)
 	}
 	for k, m := range b.marks {
-		b.store.Positions = append(b.store.Positions, store.PositionChange{PositionKey: k, Safety: m.safety, AsOf: m.asOf, Changed: m.changed})
+		b.store.Positions = append(b.store.Positions, store.PositionChange{PositionKey: k, Safety: m.safety, AsOf: m.asOf, Changed: m.changed, Had: m.had})
 	}
 	return nil
 }

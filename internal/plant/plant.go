@@ -32,6 +32,8 @@ const (
 	KitWithoutParts Bug = "kit-without-parts"
 	// CountOverwrites: a count that arrives late undoes what moved since.
 	CountOverwrites Bug = "count-overwrites"
+	// StaleCount: a node applies a count to stock that another node has changed already.
+	StaleCount Bug = "stale-count"
 )
 
 // Orders.
@@ -92,7 +94,7 @@ const (
 
 // Bugs lists all of them.
 var Bugs = []Bug{
-	CheckThenAct, DoubleRelease, ExpiryKeepsStock, MovementTwice, ShortPickKeepsStock, KitWithoutParts, CountOverwrites,
+	CheckThenAct, DoubleRelease, ExpiryKeepsStock, MovementTwice, ShortPickKeepsStock, KitWithoutParts, CountOverwrites, StaleCount,
 	CancelShipped, HoldIgnored, RefusedAskedAgain, PromiseMovesSilently, LateSwallowed, StopAnsweredTwice, OverReturn, ReceiptTwice, StaleAccepted, CentLost,
 	KeyIgnored, KeyForgotten, DuplicateOrder, EventLostOnCrash, AckBeforeDurable, UnknownIsFailure, FailedCommitStays, RefusalStays,
 	StaleReadDecides, CursorSkips, PoisonSwallowed, WakeLost, StockWakesNobody, TimerLostOnRestart,

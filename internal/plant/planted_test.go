@@ -54,6 +54,7 @@ var catchers = map[plant.Bug]catcher{
 	plant.ShortPickKeepsStock:  simulator(5, 11),
 	plant.KitWithoutParts:      simulator(5, 11),
 	plant.CountOverwrites:      testOf("engine", "TestCounts"),
+	plant.StaleCount:           testOf("engine", "TestCountsAreOfTheStoredStock"),
 	plant.CancelShipped:        simulator(0, 17, 20),
 	plant.HoldIgnored:          testOf("order", "TestHoldFromTheStart"),
 	plant.RefusedAskedAgain:    simulator(21),

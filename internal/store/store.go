@@ -105,6 +105,9 @@ type PositionChange struct {
 	// Need guards the change: it is refused (ErrConflict) unless the stored
 	// on_hand − reserved − allocated − safety is at least Need beforehand. 0: no guard.
 	Need int64
+	// Had, when not nil, guards the change as well: it is refused (ErrConflict) unless the stored on_hand is
+	// that beforehand. For changes that were worked out from it, as a count is.
+	Had *int64
 	// Safety, AsOf and Changed replace the stored values when not nil / not zero.
 	Safety  *int64
 	AsOf    time.Time

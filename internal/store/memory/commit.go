@@ -203,6 +203,9 @@ func (d *Disk) checkPositions(b *store.Batch) ([]inventory.Position, error) {
 		if c.Need != 0 && p.Available() < c.Need {
 			return nil, fmt.Errorf("%w: %s at %s has %d available and the batch needs %d", store.ErrConflict, c.SKU, c.Location, p.Available(), c.Need)
 		}
+		if c.Had != nil && p.OnHand != *c.Had {
+			return nil, fmt.Errorf("%w: %s at %s has %d on hand and the batch is for %d", store.ErrConflict, c.SKU, c.Location, p.OnHand, *c.Had)
+		}
 		p = p.Add(c.Delta)
 		if p.OnHand < 0 || p.Reserved < 0 || p.Allocated < 0 || p.Picked < 0 || p.Picked > p.Allocated {
 			return nil, fmt.Errorf("%w: %s at %s would be %+v", store.ErrConflict, c.SKU, c.Location, p)

@@ -195,7 +195,7 @@ func planPositions(out *steps) {
 	rows := len(out.positions)
 	create := newTable(rows, typeInt4, typeText, typeText)
 	t := newTable(rows, typeInt4, typeText, typeText, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8, typeInt8,
-		typeInt4, typeInt8, typeInt4)
+		typeInt4, typeInt8, typeInt4, typeInt8)
 	journal := newTable(len(out.movements), typeInt4, typeInt4, typeInt4, typeInt8, typeInt4, typeInt4, typeInt8, typeInt8, typeInt4)
 	words := newWords()
 	for _, p := range out.positions {
@@ -248,6 +248,11 @@ func addPosition(t *table, p *position) {
 	t.int4(p.moves)
 	t.int8(p.latest)
 	t.int4(p.skip)
+	if p.Had != nil {
+		t.int8(*p.Had)
+	} else {
+		t.null()
+	}
 }
 
 // words numbers the different texts of a batch's movements, from 1: there are only a few.

@@ -179,15 +179,15 @@ func (s *Store) explainGuard(ctx context.Context, plan *steps, st statement, b *
 
 func (s *Store) explainPositions(ctx context.Context, plan *steps) (missing bool, err error) {
 	n := len(plan.positions)
-	buckets, skus, locations, needs := make([]int32, n), make([]string, n), make([]string, n), make([]int64, n)
+	buckets, skus, locations, needs, hads := make([]int32, n), make([]string, n), make([]string, n), make([]int64, n), make([]*int64, n)
 	for i, p := range plan.positions {
-		buckets[i], skus[i], locations[i], needs[i] = p.bucket, p.SKU, p.Location, p.Need
+		buckets[i], skus[i], locations[i], needs[i], hads[i] = p.bucket, p.SKU, p.Location, p.Need, p.Had
 	}
 	rows, err := s.reads.Query(ctx, `
-select c.sku, c.location, c.need, p.sku is null, coalesce(p.on_hand - p.reserved - p.allocated - p.safety, 0)
-from unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) with ordinality as c (bucket, sku, location, need, n)
+select c.sku, c.location, c.need, p.sku is null, coalesce(p.on_hand - p.reserved - p.allocated - p.safety, 0), coalesce(c.had <> coalesce(p.on_hand, 0), false)
+from unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::bigint[]) with ordinality as c (bucket, sku, location, need, had, n)
 left join positions p on p.bucket = c.bucket and p.sku = c.sku collate "C" and p.location = c.location collate "C"
-order by c.n`, buckets, skus, locations, needs)
+order by c.n`, buckets, skus, locations, needs, hads)
 	if err != nil {
 		return false, s.explainError(err)
 	}
@@ -195,12 +195,15 @@ order by c.n`, buckets, skus, locations, needs)
 	for rows.Next() {
 		var sku, location string
 		var need, available int64
-		var absent bool
-		if err := rows.Scan(&sku, &location, &need, &absent, &available); err != nil {
+		var absent, moved bool
+		if err := rows.Scan(&sku, &location, &need, &absent, &available, &moved); err != nil {
 			return false, err
 		}
 		if need != 0 && available < need {
 			return false, fmt.Errorf("%w: %s at %s has %d available and the batch needs %d", store.ErrConflict, sku, location, available, need)
+		}
+		if moved {
+			return false, fmt.Errorf("%w: the stock on hand of %s at %s has changed since the batch was decided", store.ErrConflict, sku, location)
 		}
 		missing = missing || absent
 	}

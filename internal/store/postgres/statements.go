@@ -54,7 +54,7 @@ on conflict (bucket, sku, location) do nothing`}
 	// changePositions also writes the journal. Movements come grouped by position, in
 	// the order of the positions: a position's own are the c.moves ones after the
 	// c.skip first. Their columns are taken by subscript, which is fast because the
-	// elements of those arrays have a fixed length; $24 holds their texts and $25 the
+	// elements of those arrays have a fixed length; $25 holds their texts and $26 the
 	// buckets of their log rows, whose heads appendLog has advanced.
 	changePositions = statement{name: "orderly_change_positions", sql: `
 with changed as (
@@ -72,22 +72,23 @@ with changed as (
 		unnest($4::bigint[]) as on_hand, unnest($5::bigint[]) as reserved, unnest($6::bigint[]) as allocated,
 		unnest($7::bigint[]) as picked, unnest($8::bigint[]) as need, unnest($9::bigint[]) as safety,
 		unnest($10::bigint[]) as as_of, unnest($11::bigint[]) as changed, unnest($12::int[]) as moves,
-		unnest($13::bigint[]) as latest, unnest($14::int[]) as skip) c
+		unnest($13::bigint[]) as latest, unnest($14::int[]) as skip, unnest($15::bigint[]) as had) c
 	where p.bucket = c.bucket and p.sku = c.sku collate "C" and p.location = c.location collate "C"
 		and (c.need = 0 or p.on_hand - p.reserved - p.allocated - p.safety >= c.need)
+		and (c.had is null or p.on_hand = c.had)
 	returning p.bucket, p.sku, p.location, p.moves - c.moves as moves_before, p.latest, c.moves, c.skip
 ), journal as (
 	insert into movements (bucket, sku, location, position_seq, log_bucket, log_seq, line, time, latest,
 		from_account, to_account, quantity, on_hand, reason)
-	select c.bucket, c.sku, c.location, c.moves_before + c.i, ($25::int[])[($15::int[])[c.skip + c.i]],
-		((select array_agg(seq order by bucket) from log_heads where bucket = any($25::int[])))[($15::int[])[c.skip + c.i]]
-			- ($16::int[])[c.skip + c.i],
-		($17::int[])[c.skip + c.i], ($18::bigint[])[c.skip + c.i], c.latest,
-		($24::text[])[($19::int[])[c.skip + c.i]], ($24::text[])[($20::int[])[c.skip + c.i]],
-		($21::bigint[])[c.skip + c.i], ($22::bigint[])[c.skip + c.i], ($24::text[])[($23::int[])[c.skip + c.i]]
+	select c.bucket, c.sku, c.location, c.moves_before + c.i, ($26::int[])[($16::int[])[c.skip + c.i]],
+		((select array_agg(seq order by bucket) from log_heads where bucket = any($26::int[])))[($16::int[])[c.skip + c.i]]
+			- ($17::int[])[c.skip + c.i],
+		($18::int[])[c.skip + c.i], ($19::bigint[])[c.skip + c.i], c.latest,
+		($25::text[])[($20::int[])[c.skip + c.i]], ($25::text[])[($21::int[])[c.skip + c.i]],
+		($22::bigint[])[c.skip + c.i], ($23::bigint[])[c.skip + c.i], ($25::text[])[($24::int[])[c.skip + c.i]]
 	from (select *, generate_series(1, moves) as i from changed) c
 )
-select 1 / (count(*) = $26::bigint)::int from changed`}
+select 1 / (count(*) = $27::bigint)::int from changed`}
 
 	replaceRecords = statement{name: "orderly_replace_records", sql: `
 with replaced as (

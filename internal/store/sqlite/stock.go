@@ -121,6 +121,9 @@ func (t *transaction) movePosition(change *store.PositionChange, lines []line, m
 	if change.Need != 0 && p.Available() < change.Need {
 		return fmt.Errorf("%w: %d available, %d needed", store.ErrConflict, p.Available(), change.Need)
 	}
+	if change.Had != nil && p.OnHand != *change.Had {
+		return fmt.Errorf("%w: %d on hand, the batch is for %d", store.ErrConflict, p.OnHand, *change.Had)
+	}
 	p.Position = p.Add(change.Delta)
 	if change.Safety != nil {
 		p.Safety = *change.Safety

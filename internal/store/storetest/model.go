@@ -59,6 +59,9 @@ func (m *model) allows(b *store.Batch) bool {
 		if c.Need != 0 && p.Available() < c.Need {
 			return false
 		}
+		if c.Had != nil && p.OnHand != *c.Had {
+			return false
+		}
 		p = p.Add(c.Delta)
 		if p.OnHand < 0 || p.Reserved < 0 || p.Allocated < 0 || p.Picked < 0 || p.Picked > p.Allocated {
 			return false
@@ -294,6 +297,10 @@ func (g *generator) movement() inventory.Movement {
 func (g *generator) decorate(c *store.PositionChange) {
 	if g.pick("guarded", 3) == 0 {
 		c.Need = int64(g.pick("need", 6))
+	}
+	if g.rarely("worked out") {
+		had := int64(g.pick("had", 6))
+		c.Had = &had
 	}
 	if g.rarely("safety") {
 		safety := int64(g.pick("safety stock", 3))

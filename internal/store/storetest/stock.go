@@ -63,14 +63,25 @@ func testPositionGuards(b *bench) {
 	refill.Positions[0].Need = 1
 	b.refused(refill, "the guard looks at what is stored before the batch")
 
-	missing := moving(0, "s", 5, move("none", "L1", inventory.Free, inventory.Reserved, 1))
+	counted := moving(0, "s", 5, receipt("A", "L1", 1))
+	had := int64(9)
+	counted.Positions[0].Had = &had
+	b.refused(counted, "10 are on hand, not 9")
+	had = 10
+	b.commit(counted)
+	b.commit(moving(0, "s", 6, move("A", "L1", inventory.Free, inventory.Adjustment, 1)))
+	counted = moving(0, "s", 7, receipt("none", "L1", 1))
+	counted.Positions[0].Had = &had
+	b.refused(counted, "a missing position has nothing on hand")
+
+	missing := moving(0, "s", 7, move("none", "L1", inventory.Free, inventory.Reserved, 1))
 	missing.Positions[0].Need = 1
 	b.refused(missing, "a missing position has nothing")
 	if m := b.scan(); len(m.positions) != 1 {
 		b.Fatalf("a refused batch left positions %v", m.positions)
 	}
-	missing = moving(0, "s", 5, receipt("none", "L1", 1))
-	missing.Positions[0].Need = -1
+	missing = moving(0, "s", 7, receipt("none", "L1", 1))
+	missing.Positions[0].Need, missing.Positions[0].Had = -1, new(int64)
 	b.commit(missing)
 }
 
