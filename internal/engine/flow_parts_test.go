@@ -274,3 +274,85 @@ func libraryText(t *testing.T, file string) string {
 	t.Fatalf("the library has no %s", file)
 	return ""
 }
+
+// What happens to an exception is heard by the flow of the part that it is about, and by no other.
+func TestFlowsHearOfTheirExceptions(t *testing.T) {
+	t.Parallel()
+	n := open(t, stores["sqlite"](t)(), newClock())
+	n.retailer(2, 1, 5)
+	n.takesBack("L00", nil, "returns")
+	for subject, end := range map[string]string{"fulfillment": "fulfillment.lost", "return": "return.closed"} {
+		n.publish(policy.Kind(subject+"_flow"), "listens", `kind: `+subject+`_flow
+name: listens
+flow:
+  ignore: [`+subject+`.*]
+  states:
+    - name: calm
+      timers: [{name: t, after: 60d, every: 60d}]
+      on:
+        - {event: timer.t, do: [exception: {type: slow, message: slow}]}
+        - {event: exception.opened, when: '"question" in subject.exceptions', to: asked}
+        - {event: `+end+`, to: end}
+    - name: asked
+      timers: [{name: t, after: 60d, every: 60d}]
+      on:
+        - {event: timer.t, do: [exception: {type: slow, message: slow}]}
+        - {event: exception.closed, when: '!("question" in subject.exceptions)', to: calm}
+    - {name: end, final: true}
+`)
+	}
+	o := n.delivered("X-1", "S0")
+	f, r := o.Fulfillments[0].ID, n.back(o, "1").ID
+	where := func(what, of, other string) {
+		t.Helper()
+		expect(t, what, n.instance(o.ID, f)+", "+n.instance(o.ID, r), "listens@1 "+of+", listens@1 "+other)
+	}
+	where("nothing is asked", "calm", "calm")
+	about := n.raise(o, order.Exception{Type: "question", FulfillmentID: f, Message: "?"})
+	where("about the fulfillment", "asked", "calm")
+	n.raise(o, order.Exception{Type: "question", ReturnID: r, Message: "?"})
+	where("about the return", "asked", "asked")
+	if _, err := n.Change(background, o.ID, clerk, func(o *order.Order) ([]order.Event, error) { return o.CloseException(strings.TrimPrefix(about, o.ID+"-"), "ada", "answered") }); err != nil {
+		t.Fatal(err)
+	}
+	where("answered", "calm", "asked")
+	n.audited()
+}
+
+// What a flow asks for and the order does not allow is work for a person, and is tried again as the flow says.
+func TestActionsThatAreRefusedAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	n := open(t, stores["sqlite"](t)(), newClock())
+	n.retailer(2, 2, 5)
+	n.takesBack("L00", nil, "returns")
+	n.publish(policy.KindReturns, "looked-at", "kind: returns\nname: looked-at\nreturns: {rules: [{name: all, to: L00}], inspect: 'true'}\n")
+	n.publish(policy.KindReturnFlow, "strict", `kind: return_flow
+name: strict
+flow:
+  ignore: [return.*]
+  states:
+    - name: waits
+      timers: [{name: patience, after: 2d, every: 1d, times: 2}]
+      on:
+        - {event: timer.patience, do: [cancel: {reason: "try {subject.tries}"}]}
+        - {event: timer.patience.exhausted, to: asked, do: [exception: {type: return_stuck, message: it cannot be cancelled}]}
+    - name: asked
+      timers: [{name: t, after: 60d, every: 60d}]
+      on: [{event: timer.t, do: [exception: {type: return_stuck, message: slow}]}]
+    - {name: end, final: true}
+  on: [{events: [return.cancelled, return.closed], to: end}]
+`)
+	o := n.delivered("A-1", "S0", "S1")
+	never, came := n.back(o, "1").ID, n.back(o, "2").ID
+	if _, err := n.ReceiveReturn(background, came, &order.Receipt{Location: "L00"}, clerk); err != nil {
+		t.Fatal(err)
+	}
+	n.pass(2*day + time.Minute)
+	expect(t, "nothing came", n.instance(o.ID, never)+" "+string(n.stored(o.ID).Return(never).Status), "strict@1 end cancelled")
+	expectAll(t, "something came", n.exceptions(o.ID, came), "flow_action_failed")
+	expect(t, "it is tried again", n.instance(o.ID, came), "strict@1 waits")
+	n.passes(2*day+time.Minute, day)
+	expectAll(t, "in vain", n.exceptions(o.ID, came), "flow_action_failed", "return_stuck")
+	expect(t, "in vain", n.instance(o.ID, came), "strict@1 asked")
+	n.audited()
+}
