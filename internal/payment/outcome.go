@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/orderly-oms/orderly/internal/plant"
 )
 
 // Answer gives the steps that an outcome means; none: it is known, or says nothing new. What took effect is booked
@@ -82,6 +84,9 @@ func (p *planner) notFound(op *Operation) {
 		return
 	}
 	again := *op
+	if plant.On(plant.CaptureNewID) && op.Kind == KindCapture {
+		again.ID = OperationID(p.w.Order, len(p.s.Operations)+1)
+	}
 	if again.Attempts > len(p.s.Rules.AskMinutes) {
 		again.AskAt = time.Time{}
 		p.add(StepGiveUp, again)

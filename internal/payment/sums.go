@@ -1,6 +1,10 @@
 package payment
 
-import "time"
+import (
+	"time"
+
+	"github.com/orderly-oms/orderly/internal/plant"
+)
 
 // sum adds up the amounts of operations that f admits.
 func (s *State) sum(f func(*Operation) bool) (n int64) {
@@ -19,7 +23,7 @@ func (s *State) Open(auth *Operation) int64 {
 		return 0
 	}
 	return auth.Amount - auth.Released - s.sum(func(op *Operation) bool {
-		return op.Parent == auth.ID && op.counts() && (op.Kind == KindCapture || op.Kind == KindVoid)
+		return op.Parent == auth.ID && op.counts() && (op.Kind == KindCapture || op.Kind == KindVoid) && !(op.State == Unknown && plant.On(plant.UnknownIsFree))
 	})
 }
 
@@ -35,7 +39,9 @@ func (s *State) Refundable(capture *Operation) int64 {
 
 // Paid is what refunds with a key paid or may have paid.
 func (s *State) Paid(key string) int64 {
-	return s.sum(func(op *Operation) bool { return op.Kind == KindRefund && op.For == key && op.counts() })
+	return s.sum(func(op *Operation) bool {
+		return op.Kind == KindRefund && op.For == key && op.counts() && !(op.open() && plant.On(plant.RefundTwice))
+	})
 }
 
 // charged is what a tender pays or may pay by now: captures, without what was given back because it was not due.

@@ -60,6 +60,16 @@ const (
 	CentLost Bug = "cent-lost"
 )
 
+// Payments.
+const (
+	// CaptureNewID: a capture that a provider does not know of yet is asked for again under another id.
+	CaptureNewID Bug = "capture-new-id"
+	// UnknownIsFree: what a capture or void of unknown outcome may have taken of an authorization is taken again.
+	UnknownIsFree Bug = "unknown-is-free"
+	// RefundTwice: a refund that is under way is asked for once more.
+	RefundTwice Bug = "refund-twice"
+)
+
 // Messages, commits and nodes.
 const (
 	// KeyIgnored: answers are not remembered under idempotency keys.
@@ -96,6 +106,7 @@ const (
 var Bugs = []Bug{
 	CheckThenAct, DoubleRelease, ExpiryKeepsStock, MovementTwice, ShortPickKeepsStock, KitWithoutParts, CountOverwrites, StaleCount,
 	CancelShipped, HoldIgnored, RefusedAskedAgain, PromiseMovesSilently, LateSwallowed, StopAnsweredTwice, OverReturn, ReceiptTwice, StaleAccepted, CentLost,
+	CaptureNewID, UnknownIsFree, RefundTwice,
 	KeyIgnored, KeyForgotten, DuplicateOrder, EventLostOnCrash, AckBeforeDurable, UnknownIsFailure, FailedCommitStays, RefusalStays,
 	StaleReadDecides, CursorSkips, PoisonSwallowed, WakeLost, StockWakesNobody, TimerLostOnRestart,
 }

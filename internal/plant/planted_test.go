@@ -42,7 +42,7 @@ func testOf(pkg, test string) catcher { return catcher{pkg: pkg, test: test} }
 
 // property is testOf for a test that draws its cases, which is not to keep the one that failed.
 func property(pkg, test string) catcher {
-	return catcher{pkg: pkg, test: test, flags: []string{"-rapid.nofailfile"}}
+	return catcher{pkg: pkg, test: test, flags: []string{"-rapid.nofailfile", "-rapid.shrinktime=1s"}}
 }
 
 // catchers is who is to find each bug.
@@ -65,6 +65,9 @@ var catchers = map[plant.Bug]catcher{
 	plant.ReceiptTwice:         property("order", "TestNothingComesBackTwice"),
 	plant.StaleAccepted:        simulator(24),
 	plant.CentLost:             simulator(23),
+	plant.CaptureNewID:         property("payment", "TestPayments"),
+	plant.UnknownIsFree:        property("payment", "TestPayments"),
+	plant.RefundTwice:          property("payment", "TestPayments"),
 	plant.KeyIgnored:           simulator(38),
 	plant.KeyForgotten:         simulator(38),
 	plant.DuplicateOrder:       simulator(16),
