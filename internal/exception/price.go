@@ -115,7 +115,8 @@ func (s *Stake) Price(t Terms, now time.Time) Price {
 // and a penalty that its data name.
 func moneyOf(o *order.Order, f *order.Fulfillment, x *order.Exception, c Concern) int64 {
 	penalty := amountIn(x.Data, "penalty")
-	if a := amountIn(x.Data, "amount"); a > 0 || c == ConcernAmount {
+	back := o.Return(x.ReturnID)
+	if a := amountIn(x.Data, "amount"); a > 0 || c == ConcernAmount && back == nil {
 		return min(a+penalty, order.MaxAmount)
 	}
 	var sum int64
@@ -125,6 +126,11 @@ func moneyOf(o *order.Order, f *order.Fulfillment, x *order.Exception, c Concern
 		}
 	}
 	switch {
+	case back != nil: // what is to come, or lies about
+		for i := range back.Lines {
+			l := &back.Lines[i]
+			add(l.Line, l.Expected()+l.ToInspect()+l.ToDispose())
+		}
 	case c == ConcernUnplaced:
 		for _, q := range o.Unplaced() {
 			add(q.Line, q.Quantity)

@@ -130,7 +130,7 @@ func (r *Return) refundable(l *ReturnedLine) int64 {
 	case l.Refused != "", r.RefundRule == RefundOnInspection:
 		return l.Accepted
 	case r.RefundRule == RefundInstant, r.RefundRule == RefundOnScan && !r.SentAt.IsZero():
-		return l.Quantity + l.Missing - l.Rejected
+		return l.Quantity - l.Rejected
 	}
 	return l.Received - l.Rejected
 }
@@ -289,7 +289,11 @@ func (o *Order) AdvanceReturn(id string, at time.Time) []Event {
 	if r.Status.Final() || !done {
 		return nil
 	}
-	return append([]Event{{Type: EventReturnClosed, ReturnID: id, Reason: "complete"}}, o.unpaidExchange(r, at)...)
+	events := append([]Event{{Type: EventReturnClosed, ReturnID: id, Reason: "complete"}}, o.unpaidExchange(r, at)...)
+	if units, amount := r.unearned(); units > 0 && r.sum(func(l *ReturnedLine) int64 { return l.Rejected }) > 0 {
+		events = append(events, o.unreturned(r, units, amount, "were not accepted", at)...) // paid before anybody looked
+	}
+	return events
 }
 
 // unpaidExchange is the exception of goods that were sent in place of others that were not accepted.

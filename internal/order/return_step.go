@@ -79,8 +79,10 @@ func (o *Order) SendReturn(id, carrier, tracking string) ([]Event, error) {
 	switch {
 	case !r.SentAt.IsZero():
 		return nil, nil
-	case r.Status == ReturnCancelled || r.Status == ReturnExpired:
-		return nil, refuse(CodeWrongState, "", "the return is %s", r.Status)
+	case r.Status == ReturnClosed && r.sum(func(l *ReturnedLine) int64 { return l.Missing }) == 0:
+		return nil, nil // everything came before anybody said that it left
+	case r.Status.Final():
+		return nil, refuse(CodeWrongState, "", "the return is %s; when the goods arrive, book them as a return that nobody announced", r.Status)
 	}
 	e := Event{Type: EventReturnInTransit, ReturnID: id}
 	if carrier == "" {
@@ -150,8 +152,13 @@ func (o *Order) Receive(id string, in Receipt, at time.Time) ([]Event, error) {
 // strayed is the exception of goods that nobody waited for.
 func (o *Order) strayed(r *Return, message, location string, lines []ReceivedLine, at time.Time) []Event {
 	data := map[string]string{"location": location}
+	var amount int64 // what they cost: somebody may want it back
 	for _, l := range lines[:min(len(lines), 20)] {
 		data["line "+l.Line] = fmt.Sprint(l.Quantity)
+		amount += o.Line(l.Line).UnitValue() * l.Quantity
+	}
+	if amount > 0 {
+		data["amount"] = fmt.Sprint(amount)
 	}
 	x := o.Raise(Exception{Type: ExceptionReturnUnexpected, ReturnID: r.ID, Message: message, By: "core", Data: data}, at)
 	if x == nil {
@@ -471,30 +478,59 @@ func (r *Return) wake() time.Time {
 
 // owing is the exception of units that were refunded, or replaced, and will not come.
 func (o *Order) owing(r *Return, at time.Time) []Event {
+	units, amount := r.unearned()
 	missing := r.Expected()
-	var refunded int64
-	for i := range r.Refunds {
-		for _, l := range r.Refunds[i].Lines {
-			refunded += l.Quantity
-		}
+	if r.Exchange != nil && !r.Exchange.Waits && missing > 0 && units < missing {
+		units, amount = missing, amount+r.Exchange.Credit-r.exchanged()
 	}
-	came := r.sum(func(l *ReturnedLine) int64 {
-		if l.Keep {
-			return l.Quantity
-		}
-		return l.Received
-	})
-	replaced := r.Exchange != nil && !r.Exchange.Waits
-	if missing == 0 || refunded <= came && !replaced {
+	if missing == 0 || units == 0 {
 		return nil
 	}
+	return o.unreturned(r, units, amount, "did not come", at)
+}
+
+// unreturned is the exception of units that the customer has and that are paid for.
+func (o *Order) unreturned(r *Return, units, amount int64, why string, at time.Time) []Event {
 	x := o.Raise(Exception{
 		Type: ExceptionReturnOverdue, ReturnID: r.ID, By: "core",
-		Message: fmt.Sprintf("%d units of return %s were refunded or replaced and did not come", missing, r.ID),
-		Data:    map[string]string{"units": fmt.Sprint(missing)},
+		Message: fmt.Sprintf("%d units of return %s were refunded or replaced and %s", units, r.ID, why),
+		Data:    map[string]string{"units": fmt.Sprint(units), "amount": fmt.Sprint(amount)},
 	}, at)
 	if x == nil {
 		return nil
 	}
 	return []Event{*x}
+}
+
+// unearned is how many units were refunded beyond those that came and were not sent back, and what was given for them.
+func (r *Return) unearned() (units, amount int64) {
+	seen := map[string]bool{}
+	for i := range r.Lines {
+		line := r.Lines[i].Line
+		if seen[line] {
+			continue
+		}
+		seen[line] = true
+		taken := r.sum(func(l *ReturnedLine) int64 {
+			switch {
+			case l.Line != line:
+				return 0
+			case l.Keep:
+				return l.Quantity
+			}
+			return l.Received - l.Rejected
+		})
+		var refunded, value int64
+		for j := range r.Refunds {
+			for _, l := range r.Refunds[j].Lines {
+				if l.Line == line {
+					refunded, value = refunded+l.Quantity, value+l.Value-l.Fee
+				}
+			}
+		}
+		if n := refunded - taken; n > 0 {
+			units, amount = units+n, amount+value/refunded*n+value%refunded*n/refunded
+		}
+	}
+	return units, amount
 }
