@@ -134,11 +134,11 @@ func (s *simulation) write(w io.Writer) {
 	fmt.Fprintf(w, "%d seeds, %d orders, %d steps, %d commits in %.1f s (%.0f orders/s)\n\n", s.Seeds, s.Orders, s.Steps, s.Commits, s.Seconds, s.OrdersPerS)
 	for i := range s.Coverage {
 		p := &s.Coverage[i]
-		known := ""
 		if p.Known > 0 {
-			known = fmt.Sprintf(" of %d", p.Known)
+			fmt.Fprintf(w, "%s: %d of %d reached\n", p.Kind, p.Met, p.Known)
+		} else {
+			fmt.Fprintf(w, "%s: %d reached\n", p.Kind, len(p.Reached))
 		}
-		fmt.Fprintf(w, "%s: %d%s reached\n", p.Kind, len(p.Reached), known)
 		if len(p.Missed) > 0 {
 			fmt.Fprintf(w, "  never: %s\n", strings.Join(p.Missed, ", "))
 		}

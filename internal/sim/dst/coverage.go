@@ -6,8 +6,11 @@ import (
 	"slices"
 
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/exception"
+	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/payment"
 	"github.com/orderly-oms/orderly/internal/store/memory"
 )
 
@@ -21,6 +24,13 @@ const (
 	operations        = "operations"
 	refusals          = "refusals"
 	faults            = "faults"
+	flowStates        = "flow states"
+	flowSteps         = "flow transitions"
+	holdTypes         = "hold types"
+	returnStates      = "return states"
+	edits             = "edits"
+	fixed             = "fixes"
+	payments          = "payments"
 )
 
 // Coverage counts what runs reached.
@@ -55,6 +65,7 @@ func (c *Coverage) Add(o *Coverage) {
 type Part struct {
 	Kind    string           `json:"kind"`
 	Known   int              `json:"known"`   // 0: there is no list of all
+	Met     int              `json:"met"`     // how many of those
 	Reached map[string]int64 `json:"reached"` // how often
 	Missed  []string         `json:"missed"`  // known and never reached
 }
@@ -63,7 +74,8 @@ type Part struct {
 func (c *Coverage) Report() []Part {
 	all := vocabulary()
 	var out []Part
-	for _, kind := range []string{orderStates, fulfillmentStates, edges, eventTypes, exceptions, operations, refusals, faults} {
+	for _, kind := range []string{orderStates, fulfillmentStates, edges, returnStates, flowStates, flowSteps, holdTypes, eventTypes, exceptions,
+		fixed, edits, payments, operations, refusals, faults} {
 		p := Part{Kind: kind, Known: len(all[kind]), Reached: c.Reached[kind], Missed: []string{}}
 		if p.Reached == nil {
 			p.Reached = map[string]int64{}
@@ -71,6 +83,8 @@ func (c *Coverage) Report() []Part {
 		for _, name := range all[kind] {
 			if p.Reached[name] == 0 {
 				p.Missed = append(p.Missed, name)
+			} else {
+				p.Met++
 			}
 		}
 		out = append(out, p)
@@ -101,7 +115,29 @@ func vocabulary() map[string][]string {
 			inventory.EventReservationHeld, inventory.EventReservationExtended, inventory.EventReservationClaimed,
 			inventory.EventReservationReleased, inventory.EventReservationExpired,
 		}),
-		faults: {"killed", "clock_jump", "another_node_first", "message_late", "message_twice", "message_lost", "answer_lost", "location_silent"},
+		faults: {"killed", "clock_jump", "another_node_first", "message_late", "message_twice", "message_lost", "answer_lost", "location_silent", "payment_never_arrived", "payment_answer_lost"},
+		returnStates: {
+			string(order.ReturnAuthorized), string(order.ReturnInTransit), string(order.ReturnReceived), string(order.ReturnInspected),
+			string(order.ReturnDisposed), string(order.ReturnClosed), string(order.ReturnCancelled), string(order.ReturnExpired),
+		},
+		holdTypes: order.HoldTypes,
+		edits:     {"quantity", "remove", "add", "address", "price", "method", "attributes", "wanted"},
+	}
+	for _, t := range exception.Types() {
+		v[exceptions] = append(v[exceptions], t.ID)
+		for _, f := range t.Fixes {
+			if !slices.Contains(v[fixed], f) {
+				v[fixed] = append(v[fixed], f)
+			}
+		}
+	}
+	for _, kind := range payment.Kinds {
+		for _, status := range payment.Statuses {
+			v[payments] = append(v[payments], kind+" "+status)
+		}
+	}
+	for _, e := range flow.Library() {
+		addFlow(v, e.Flow)
 	}
 	for _, e := range order.Edges {
 		if name := edgeName(e.From, e.To); !slices.Contains(v[edges], name) {
@@ -115,3 +151,21 @@ func vocabulary() map[string][]string {
 }
 
 func edgeName(from, to order.FulfillmentStatus) string { return string(from) + " → " + string(to) }
+
+// addFlow adds the states and transitions of a flow. Those from every state count once.
+func addFlow(v map[string][]string, c *flow.Compiled) {
+	name := string(c.Policy.Kind) + " " + c.Name
+	for i := range c.Doc.Flow.States {
+		s := &c.Doc.Flow.States[i]
+		v[flowStates] = append(v[flowStates], name+" "+s.Name)
+		for k := range s.On {
+			t := &s.On[k]
+			for _, e := range append(slices.Clone(t.Events), t.Event) {
+				step := name + " " + s.Name + ": " + e
+				if e != "" && t.To != "" && !slices.Contains(v[flowSteps], step) {
+					v[flowSteps] = append(v[flowSteps], step)
+				}
+			}
+		}
+	}
+}

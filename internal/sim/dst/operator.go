@@ -88,7 +88,7 @@ func (w *World) operators() {
 	span := time.Duration(w.opt.Orders+1) * 25 * time.Minute
 	for range w.opt.Orders/5 + 2 {
 		at := w.now.Add(w.between(0, span))
-		switch w.r.IntN(6) {
+		switch w.r.IntN(9) {
 		case 0:
 			w.at(at, w.newPolicy)
 		case 1:
@@ -99,6 +99,11 @@ func (w *World) operators() {
 			w.at(at, w.reoptimise)
 		case 4:
 			w.at(at, w.capacity)
+		case 5:
+			w.at(at, w.bulk)
+		case 6, 7:
+			r := choose(w, w.rules...)
+			w.at(at, func() { w.enact(r) })
 		default:
 			w.at(at, w.releaseWaiting)
 		}
@@ -185,6 +190,10 @@ func (w *World) release(o *order.Order) {
 
 // desk is what people do when everything else is over: they release, give up, and look after what is left.
 func (w *World) desk(o *order.Order, day int) {
+	if len(o.Holds) > 0 {
+		w.releaseHolds(o)
+		return
+	}
 	if len(o.Unplaced()) == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package dst
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
@@ -31,6 +32,16 @@ func (f *follower) event(o *order.Order, e *order.Event) {
 	if e.Type == order.EventExceptionOpened {
 		w.cover.hit(exceptions, e.Exception.Type)
 	}
+	switch {
+	case e.Type == order.EventHeld:
+		w.cover.hit(holdTypes, e.Hold.Type)
+	case len(e.Moves) > 0:
+		f.flows(e)
+	case e.ReturnID != "":
+		if r := o.Return(e.ReturnID); r != nil {
+			w.cover.hit(returnStates, string(r.Status))
+		}
+	}
 	f.moves = append(f.moves, order.Movements(o, e)...)
 	for i := range o.Fulfillments {
 		u := &o.Fulfillments[i]
@@ -41,7 +52,7 @@ func (f *follower) event(o *order.Order, e *order.Event) {
 			f.created(o, u, e)
 		case was != u.Status:
 			w.cover.hit(edges, edgeName(was, u.Status))
-			if !slices.ContainsFunc(order.Edges, func(e order.Edge) bool { return e.From == was && e.To == u.Status }) {
+			if !published(was, u.Status) {
 				fail(18, "only published steps are taken", "%s takes fulfillment %s from %s to %s", e.Type, u.ID, was, u.Status)
 			}
 		default:
@@ -106,6 +117,25 @@ func (x *watch) checkOrder(before, o *order.Order, events []order.Event) {
 		fail(22, "a promise is never changed silently", "order %s was promised by %s and is now by %s", o.ID, before.Promise.DeliverBy, o.Promise.DeliverBy)
 	}
 	x.checkFinality(before, o)
+	x.steps(before, o)
+}
+
+// steps counts the published steps that a commit took as a whole: some imply others, which have events of their own.
+func (x *watch) steps(before, o *order.Order) {
+	for i := range before.Fulfillments {
+		was := &before.Fulfillments[i]
+		f := o.Fulfillment(was.ID)
+		if f == nil || f.Status == was.Status {
+			continue
+		}
+		if name := edgeName(was.Status, f.Status); x.w.cover.Reached[edges][name] == 0 && published(was.Status, f.Status) {
+			x.w.cover.hit(edges, name)
+		}
+	}
+}
+
+func published(from, to order.FulfillmentStatus) bool {
+	return slices.ContainsFunc(order.Edges, func(e order.Edge) bool { return e.From == from && e.To == to })
 }
 
 // checkFinality checks that units that left the partition's last states do not come back by themselves.
@@ -120,4 +150,31 @@ func (x *watch) checkFinality(before, o *order.Order) {
 			fail(20, "no unit is cancelled and shipped", "order %s line %s had %d units cancelled and has %d", o.ID, was.ID, was.Cancelled, now.Cancelled)
 		}
 	}
+}
+
+// flows counts the states that flows came to, and the transitions that they took.
+func (f *follower) flows(e *order.Event) {
+	for i := range e.Moves {
+		m := &e.Moves[i]
+		if m.To == nil {
+			continue
+		}
+		name, _, _ := strings.Cut(m.To.Flow, "@")
+		name = f.subject(m.Of) + " " + name + " "
+		f.x.w.cover.hit(flowStates, name+m.To.State)
+		if m.From != "" && e.Type == order.EventFlowMoved {
+			f.x.w.cover.hit(flowSteps, name+m.From+": "+m.Event)
+		}
+	}
+}
+
+// subject is the kind of flow of what a move is of.
+func (f *follower) subject(of string) string {
+	switch {
+	case of == "":
+		return "order_flow"
+	case f.status[of] != "":
+		return "fulfillment_flow"
+	}
+	return "return_flow"
 }

@@ -121,6 +121,13 @@ func (w *World) load() {
 	if w.chance(.8) {
 		w.publish(e, choose(w, sourcingPolicies...))
 	}
+	for range choose(w, 0, 1, 2, 4) {
+		r := choose(w, w.rules...)
+		_, err := e.SavePolicy(ctx, r.kind, r.name, r.text, "", meta)
+		must(nil, err)
+		_, err = e.PublishPolicy(ctx, r.kind, r.name, engine.Publish{}, meta)
+		must(nil, err)
+	}
 	w.watch.look()
 	for _, n := range w.nodes[1:] {
 		n.start()

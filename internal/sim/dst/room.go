@@ -42,6 +42,7 @@ func newRoom(id string) *room {
 func (w *World) tell(o *order.Order, events []order.Event) {
 	for i := range events {
 		e := &events[i]
+		w.hear(o, e)
 		id := e.FulfillmentID
 		if e.Type == order.EventFulfillmentCreated {
 			id = e.Fulfillment.ID
@@ -63,8 +64,8 @@ func (w *World) tell(o *order.Order, events []order.Event) {
 			if w.chance(w.weather.twice) {
 				w.workIn(delay+w.between(0, 5*time.Hour), o.ID, id)
 			}
-		case order.EventFulfillmentHeld, order.EventFulfillmentCancel, order.EventFulfillmentWithdraw:
-			// The location finds out when it goes on.
+		case order.EventFulfillmentStopRequested:
+			w.workIn(w.between(time.Minute, 20*time.Hour), o.ID, id)
 		}
 	}
 }
@@ -103,6 +104,9 @@ func (w *World) work(orderID, id string) {
 	}
 	j.busy = true
 	rm.sending++
+	if s.into != nil {
+		s.into.sending++
+	}
 	for _, q := range s.picks {
 		rm.picking[q.sku] += q.n
 	}
@@ -110,6 +114,9 @@ func (w *World) work(orderID, id string) {
 	m.settled = func(_ *engine.Reply, err error) {
 		j.busy = false
 		rm.sending--
+		if s.into != nil {
+			s.into.sending--
+		}
 		for _, q := range s.picks {
 			rm.picking[q.sku] -= q.n
 		}
@@ -141,6 +148,8 @@ func (w *World) patience(s order.FulfillmentStatus) time.Duration {
 type step struct {
 	order.Step
 	picks, gone, left []units
+	into              *room // where what came back is put on the shelves
+	back              []units
 }
 
 type units struct {
@@ -157,6 +166,9 @@ func (rm *room) book(s *step) {
 	}
 	for _, q := range s.left {
 		rm.leave(q.sku, q.n)
+	}
+	for _, q := range s.back {
+		s.into.physical[q.sku] += q.n
 	}
 }
 
@@ -188,6 +200,12 @@ func stocked(o *order.Order, line string, q int64) []units {
 
 // nextStep chooses what is done with a fulfillment; nil: nothing now.
 func (w *World) nextStep(rm *room, j *job, o *order.Order, f *order.Fulfillment) *step {
+	if f.Stop != nil {
+		return w.answerStop(f)
+	}
+	if s := w.unusual(rm, o, f); s != nil {
+		return s
+	}
 	switch f.Status {
 	case order.FulfillmentOpen:
 		if !w.calm && w.chance(w.weather.silent) {

@@ -88,6 +88,7 @@ func (w *World) checkRest() {
 			}
 		}
 	}
+	w.provider.reconcile()
 	w.compareMemory()
 }
 

@@ -81,6 +81,7 @@ func (w *World) basket(external string) *order.New {
 	if w.chance(.4) {
 		n.Shipping = w.whole(0, 999)
 	}
+	w.tender(n)
 	return n
 }
 
@@ -110,6 +111,7 @@ func (w *World) bought(n *order.New, value any, body []byte) {
 	if w.chance(.05) {
 		w.in(w.between(0, 24*time.Hour), func() { w.buyAgain(n, id, true) })
 	}
+	w.serve(id)
 	for range choose(w, 0, 0, 0, 0, 0, 1, 1, 2) {
 		w.in(w.between(0, 30*time.Hour), func() { w.cancel(id) })
 	}
@@ -191,4 +193,21 @@ func (w *World) held(n *order.New, id string) {
 	if w.chance(.75) {
 		w.in(w.between(0, 2*time.Hour), func() { w.buy(n) })
 	}
+}
+
+// tender says with what a basket is paid: nothing, one thing, or two.
+func (w *World) tender(n *order.New) {
+	total := n.Shipping
+	for _, l := range n.Lines {
+		total += l.UnitPrice*l.Quantity - l.Discount + l.Tax
+	}
+	if total < 2 || w.chance(.4) {
+		return
+	}
+	first := total
+	if w.chance(.3) {
+		first = w.whole(1, total-1)
+		n.Tenders = append(n.Tenders, order.Tender{Type: "gift_card", Amount: total - first, Reference: "g"})
+	}
+	n.Tenders = append(n.Tenders, order.Tender{Type: choose(w, "card", "card", "account"), Amount: first, Reference: "tok"})
 }

@@ -25,7 +25,9 @@ type World struct {
 	busy      *node // it is committing while another works
 	calm      bool  // nothing fails
 	retailer  *retailer
+	rules     []rule // that operators may put in force
 	rooms     map[string]*room
+	provider  *provider
 	watch     *watch
 	cover     *Coverage
 	recent    []string
@@ -42,6 +44,7 @@ type weather struct {
 	crashes                  float64 // of ticks
 	jumps                    float64 // of ticks, by hours
 	silent, reject, short    float64 // of fulfillments
+	service, carrier         float64 // of orders that customer service hears of, of parcels that something happens to
 	skew                     time.Duration
 	learning                 bool // nodes learn from the log, which costs more than everything else
 }
@@ -63,7 +66,8 @@ func newWorld(opt Options) *World {
 		w.nodes = append(w.nodes, &node{w: w, name: "b"})
 	}
 	w.weather = w.drawWeather()
-	w.retailer = w.drawRetailer()
+	w.retailer, w.rules = w.drawRetailer(), rules()
+	w.provider = &provider{w: w, operations: map[string]*effect{}}
 	w.watch = newWatch(w)
 	return w
 }
@@ -76,6 +80,7 @@ func (w *World) drawWeather() weather {
 		lost: share(0, .02, .1), twice: share(0, .05, .2), late: share(0, .05, .2), answerLost: share(0, .02, .1),
 		crashes: share(0, 0, .001, .01), jumps: share(0, 0, .001),
 		silent: share(0, .02, .08), reject: share(.02, .08, .25), short: share(.02, .08, .25),
+		service: share(.1, .5, .9), carrier: share(0, .05, .2),
 	}
 	f.learning = w.chance(.05)
 	if w.chance(.2) {
