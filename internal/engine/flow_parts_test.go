@@ -312,7 +312,9 @@ flow:
 	where("about the fulfillment", "asked", "calm")
 	n.raise(o, order.Exception{Type: "question", ReturnID: r, Message: "?"})
 	where("about the return", "asked", "asked")
-	if _, err := n.Change(background, o.ID, clerk, func(o *order.Order) ([]order.Event, error) { return o.CloseException(strings.TrimPrefix(about, o.ID+"-"), "ada", "answered") }); err != nil {
+	if _, err := n.Change(background, o.ID, clerk, func(o *order.Order) ([]order.Event, error) {
+		return o.CloseException(strings.TrimPrefix(about, o.ID+"-"), "ada", "answered")
+	}); err != nil {
 		t.Fatal(err)
 	}
 	where("answered", "calm", "asked")
