@@ -117,6 +117,7 @@ type Engine struct {
 	follower   follower
 	promised   *openPromises
 	waking     *waking
+	shortfall  *shortfall
 	boards     boards
 	learning   *learning
 	lorePtr    atomic.Pointer[lore]
@@ -174,6 +175,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 	}
 	e.promised = newOpenPromises(e)
 	e.waking = newWaking(e)
+	e.shortfall = newShortfall(e)
 	e.exceptions = newOpenExceptions(e)
 	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {
@@ -222,6 +224,7 @@ func (e *Engine) reload(cause error) {
 		if err == nil {
 			e.promised.begin()
 			e.waking.begin()
+			e.shortfall.begin()
 			e.exceptions.begin()
 			e.log.Info("memory is current again")
 			return

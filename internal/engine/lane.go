@@ -418,6 +418,7 @@ func (l *lane) publish(b *batch) {
 	if !plant.On(plant.StockWakesNobody) {
 		l.e.waking.freed(b.store.Positions)
 	}
+	l.e.shortfall.lowered(b.store.Positions)
 	l.e.follower.wrote(b.store.Commits)
 	l.e.announce()
 }

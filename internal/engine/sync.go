@@ -27,6 +27,7 @@ func (e *Engine) Tasks() []Task {
 		{"sweep", sweepInterval, e.sweep},
 		{"promises", settleInterval, e.promised.run},
 		{"waking", wakingInterval, e.waking.run},
+		{"shortfall", wakingInterval, e.shortfall.run},
 		{"exceptions", exceptionsInterval, e.exceptions.run},
 		{"learning", e.opt.LearnInterval, e.learning.run},
 	}
@@ -105,6 +106,7 @@ func (e *Engine) regain() error {
 		}
 		e.promised.begin()
 		e.waking.begin()
+		e.shortfall.begin()
 		e.exceptions.begin()
 		e.reloading.Store(0)
 	}

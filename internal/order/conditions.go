@@ -261,6 +261,19 @@ func (o *Order) Exhausted(lines []LineQuantity, attempts int64, at time.Time) []
 	return []Event{*x}
 }
 
+// Short gives the exception for units that a location turned out not to have, and that no other
+// has; none when it is open already.
+func (o *Order) Short(location string, lines []LineQuantity, at time.Time) []Event {
+	x := o.Raise(Exception{
+		Type: ExceptionShort, By: "core", Data: map[string]string{"location": location, "lines": describe(lines)},
+		Message: fmt.Sprintf("%s does not have what was promised from it, and no other location has %s", location, o.named(lines)),
+	}, at)
+	if x == nil {
+		return nil
+	}
+	return []Event{*x}
+}
+
 // named is units as a sentence has them.
 func (o *Order) named(lines []LineQuantity) string {
 	var skus []string
