@@ -181,6 +181,10 @@ func (o *Order) PlanPayments(policy string, rules *payment.Rules, provider func(
 	if rules == nil || !rules.HoldUntilPaid {
 		return events, nil
 	}
+	w := o.PaymentWant()
+	if planned, err := (*payment.State)(nil).Planned(p); err != nil || planned.Covered(&w) { // as when all is paid in cash
+		return events, err
+	}
 	hold, err := o.Hold(NewHold{Type: HoldPayment, Reason: "waits until it is authorized"}, paymentsBy, at)
 	return append(events, hold...), err
 }
