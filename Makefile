@@ -27,7 +27,7 @@ lint:
 # Puts one known bug after the other into the product and fails when it is not found:
 # what shows that the tests and the simulator would see it. The rest is built without them.
 plants:
-	$(GO) test -tags plants -count 1 -timeout 5m -v -run TestPlanted ./internal/plant
+	$(GO) test -tags plants -count 1 -timeout 15m -v -run TestPlanted ./internal/plant
 
 bench:
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
