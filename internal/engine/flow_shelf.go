@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/orderly-oms/orderly/internal/flow"
 	"github.com/orderly-oms/orderly/internal/policy"
@@ -15,12 +16,41 @@ const (
 	MaxFlowTextBytes = 4 << 20 // of the published versions of one flow
 )
 
+// maxCompiledTexts bounds the documents that are remembered compiled.
+const maxCompiledTexts = 256
+
+// compiledTexts are documents compiled lately, by text: each is compiled when it is saved, when it is published, and
+// by every engine of the process that opens the store. What is compiled is never changed.
+var compiledTexts struct {
+	sync.Mutex
+	of map[string]*policy.Compiled
+}
+
 // CompileDocument compiles a policy or a flow, by the kind that it says it is. Errors: policy.Problems.
 func CompileDocument(text []byte) (*policy.Compiled, error) {
-	if flow.SubjectOf(policy.KindOf(text)) != "" {
-		return flow.CompileText(text)
+	m := &compiledTexts
+	m.Lock()
+	c := m.of[string(text)]
+	m.Unlock()
+	if c != nil {
+		return c, nil
 	}
-	return policy.CompileText(text)
+	var err error
+	if flow.SubjectOf(policy.KindOf(text)) != "" {
+		c, err = flow.CompileText(text)
+	} else {
+		c, err = policy.CompileText(text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.Lock()
+	defer m.Unlock()
+	if m.of == nil || len(m.of) >= maxCompiledTexts {
+		m.of = map[string]*policy.Compiled{}
+	}
+	m.of[string(text)] = c
+	return c, nil
 }
 
 // ParseDocument reads a policy or a flow as the struct of its kind, for comparing. Errors: policy.Problems.

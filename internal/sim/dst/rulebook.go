@@ -33,7 +33,7 @@ func rules() (out []rule) {
 func (w *World) enact(r rule) {
 	text := r.text
 	if w.chance(.5) {
-		text = strings.TrimRight(text, "\n") + "\n# " + w.now.Format(time.RFC3339) + "\n"
+		text = strings.TrimRight(text, "\n") + "\n# edition " + choose(w, "two", "three") + "\n"
 	}
 	isFlow := strings.HasSuffix(string(r.kind), "_flow")
 	m := &message{name: "save-rule " + string(r.kind) + " " + r.name, do: func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
