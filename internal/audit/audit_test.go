@@ -48,6 +48,11 @@ func inBody(where, from, to string) string {
 	return fmt.Sprintf(`UPDATE records SET body = CAST(replace(CAST(body AS TEXT), '%s', '%s') AS BLOB) WHERE %s`, from, to, where)
 }
 
+// both edits the log and the record of an order alike.
+func both(id, from, to string) []string {
+	return []string{inLog(`id = `+id, from, to), inBody(`id = `+id, from, to)}
+}
+
 func orderID(external string) string {
 	return fmt.Sprintf(`(SELECT id FROM records WHERE kind = 'order' AND external_id = '%s')`, external)
 }
@@ -102,6 +107,11 @@ var plants = []struct {
 	{"total off by one", []int{23}, []string{inLog(`id = `+orderID("A"), `"totals":{"subtotal":3998`, `"totals":{"subtotal":3999`),
 		inBody(`id = `+orderID("A"), `"totals":{"subtotal":3998`, `"totals":{"subtotal":3999`)}},
 	{"unit in two fulfillments", []int{25, 44}, []string{inBody(`id = `+orderID("C"), `"sku":"K","quantity":1,"picked"`, `"sku":"K","quantity":2,"picked"`)}},
+	{"captured more than authorized", []int{26, 28}, both(orderID("H"), `"kind":"capture","tender":"t1","provider":"psp","amount":2847`, `"kind":"capture","tender":"t1","provider":"psp","amount":9999`)},
+	{"operation in another currency", []int{27}, both(orderID("H"), `"amount":2847,"currency":"EUR","token":"tok_H"`, `"amount":2847,"currency":"USD","token":"tok_H"`)},
+	{"refunded more than captured", []int{29}, both(orderID("H"), `"kind":"refund","tender":"t1","provider":"psp","amount":500`, `"kind":"refund","tender":"t1","provider":"psp","amount":9999`)},
+	{"left authorized", []int{28, 30, 41}, both(orderID("H"), `"kind":"authorize","tender":"t1","provider":"psp","amount":2847`, `"kind":"authorize","tender":"t1","provider":"psp","amount":9999`)},
+	{"never asked for", []int{31, 41}, both(orderID("I"), `,"ask_at":"2026-11-23T09:01:45Z"`, ``)},
 	{"record ahead of its log", []int{34}, []string{`UPDATE records SET version = version + 1 WHERE id = ` + orderID("A")}},
 	{"order lost", []int{34}, []string{`DELETE FROM records WHERE id = ` + orderID("A")}},
 	{"record from nowhere", []int{34}, []string{`INSERT INTO records SELECT 99999, version, NULL, created_at, kind, 'zzz', state, channel, 'zzz', '', body FROM records WHERE id = ` + orderID("A")}},

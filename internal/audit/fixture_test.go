@@ -23,7 +23,9 @@ import (
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/payment"
 	"github.com/orderly-oms/orderly/internal/pgtest"
+	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/store"
 	"github.com/orderly-oms/orderly/internal/store/sqlite"
@@ -142,7 +144,7 @@ func (n *node) reserve(r *inventory.NewReservation) *inventory.Reservation {
 }
 
 // day is a store in which everything the audit looks at happened once: orders
-// A delivered, B shipped, G held, C a picked kit, D backordered, E cancelled, F from reservation R3;
+// A delivered, B shipped, G held, C a picked kit, D backordered, E cancelled, F from reservation R3, H and I paid;
 // reservations R1 held, R2 released, R4 expired.
 func (n *node) day() {
 	n.tb.Helper()
@@ -170,10 +172,35 @@ func (n *node) day() {
 	n.must(n.Count(ctx, &engine.Count{AsOf: n.Now(), Items: []engine.CountedItem{{SKU: "S2", Location: "L02", OnHand: 7}}}, who))
 	n.expire(hold("R4", "S0", 1, 30))
 	n.must(n.HoldOrder(ctx, n.capture(basket("G", 1, "S2")).ID, &order.NewHold{Type: order.HoldFraud}, who))
+	n.paid()
 	x := exception.Standalone{ID: "a1", Type: "poison_message", Message: "cannot be read", Channel: "web"}
 	n.must(n.RaiseException(ctx, x, who))
 	n.must(n.ClaimException(ctx, x.ID, "ada", false, who))
 	n.must(n.PutDocuments(ctx, []engine.Document{{Kind: engine.KindSKU, ID: "S3", Value: &catalog.SKU{SKU: "S3", Name: "last"}}}, who))
+}
+
+// paid takes two orders that a provider acts for: H, captured, delivered and refunded in part; I, whose authorization nobody answers for.
+func (n *node) paid() {
+	n.tb.Helper()
+	ctx := context.Background()
+	n.must(n.SavePolicy(ctx, policy.KindPayment, "psp", "kind: payment\nname: psp\npayment: {providers: {card: psp}}\n", "", who))
+	n.must(n.PublishPolicy(ctx, policy.KindPayment, "psp", engine.Publish{}, who))
+	take := func(external string) *order.Order {
+		in := basket(external, 1, "S1")
+		in.Tenders = []order.Tender{{Type: "card", Amount: 2847, Reference: "tok_" + external}}
+		return n.capture(in)
+	}
+	answer := func(o *order.Order, operation int) {
+		n.must(n.PaymentResult(ctx, o.ID, payment.Outcome{Operation: payment.OperationID(o.ID, operation), Status: payment.Succeeded}, who))
+	}
+	h := take("H")
+	answer(h, 1)
+	n.steps(h, "accept", "pick", "pack", "ship")
+	answer(h, 2)
+	n.steps(h, "deliver")
+	n.must(n.Refund(ctx, h.ID, &engine.OrderRefund{NewRefund: order.NewRefund{Amount: 500, Reason: "late"}}, true, who))
+	answer(h, 3)
+	take("I")
 }
 
 // expire moves the clock past a reservation's end and waits until it has ended.

@@ -124,6 +124,7 @@ func (f *orderFolder) checkOrder(o *order.Order) {
 	for i := range o.Lines {
 		f.checkLine(o, &o.Lines[i], placed[o.Lines[i].ID])
 	}
+	f.checkPayments(o)
 }
 
 func (f *orderFolder) checkLine(o *order.Order, l *order.Line, placed int64) {
@@ -193,6 +194,7 @@ func (f *orderFolder) end(r *store.Record) {
 	o := f.now
 	f.sums.LookedAt++
 	f.checkSums(o)
+	f.checkPaid(o)
 	f.hold(o)
 	if r == nil {
 		return

@@ -64,6 +64,8 @@ type checks struct {
 	cancelledOrShipped, locations, sums, fulfillments     Check
 	atomicity, sequences, answers, timers, replay, device Check
 	trail                                                 Check
+	authorized, onceOnly, settled, refunds                Check
+	hanging, unknowns                                     Check
 }
 
 func newChecks() *checks {
@@ -86,6 +88,12 @@ func newChecks() *checks {
 		locations:          Check{Number: 21, Name: "fulfillments are at locations that exist", Unit: "fulfillments"},
 		sums:               Check{Number: 23, Name: "an order's amounts add up to its total", Unit: "orders"},
 		fulfillments:       Check{Number: 25, Name: "no unit is in two fulfillments", Unit: "lines"},
+		authorized:         Check{Number: 26, Name: "captured and voided ≤ authorized, for each authorization, at any time", Unit: "authorizations"},
+		onceOnly:           Check{Number: 27, Name: "payment operations are numbered, each with one id and amount", Unit: "operations"},
+		settled:            Check{Number: 28, Name: "what is due was asked for; what was delivered is captured", Unit: "orders"},
+		refunds:            Check{Number: 29, Name: "refunded ≤ captured, for each capture; no refund is paid twice", Unit: "captures"},
+		hanging:            Check{Number: 30, Name: "nothing stays authorized of an order that is final and paid", Unit: "orders"},
+		unknowns:           Check{Number: 31, Name: "an operation without an answer is asked for, or a person was", Unit: "operations"},
 		atomicity:          Check{Number: 34, Name: "events, records and movements tell the same story", Unit: "log rows"},
 		sequences:          Check{Number: 37, Name: "log and streams count without gaps", Unit: "log rows"},
 		answers:            Check{Number: 38, Name: "remembered answers are whole", Unit: "answers"},
@@ -100,7 +108,7 @@ func (c *checks) list() []*Check {
 	return []*Check{
 		&c.conservation, &c.projection, &c.buckets, &c.oversell, &c.leaks, &c.endsOnce, &c.wholeOrNothing, &c.expiry,
 		&c.picked, &c.ranges, &c.unique, &c.partition, &c.edges, &c.liveness, &c.cancelledOrShipped, &c.locations, &c.sums,
-		&c.fulfillments, &c.atomicity, &c.sequences, &c.answers, &c.timers, &c.replay, &c.device, &c.trail,
+		&c.fulfillments, &c.authorized, &c.onceOnly, &c.settled, &c.refunds, &c.hanging, &c.unknowns, &c.atomicity, &c.sequences, &c.answers, &c.timers, &c.replay, &c.device, &c.trail,
 	}
 }
 
@@ -113,9 +121,8 @@ var unchecked = []Unchecked{
 	{14, "serial numbers and lots are not built"},
 	{22, "notifications and exceptions are not built"},
 	{24, "a lost update shows in the requests, not in the store"},
-	{26, "payments are not built"}, {27, "payments are not built"}, {28, "payments are not built"}, {29, "payments are not built"},
-	{30, "payments are not built"}, {31, "payments are not built"}, {32, "payments are not built"},
-	{33, "capture refuses card numbers in a tender's reference; the files are not searched for them"},
+	{32, "needs the providers' reports; see POST /v1/payment-providers/{id}/reconciliations"},
+	{33, "card numbers are refused in every text of a payment; the files are not searched for them"},
 	{35, "needs what the receivers got"}, {36, "needs what the receivers got"},
 	{39, "needs the messages in another order"}, {40, "needs load"},
 	{42, "needs a paused node"}, {43, "sagas are not built"},
