@@ -9,27 +9,31 @@ import (
 )
 
 const (
-	maxLabelLines = 4
-	maxLabelRunes = 34
-	maxTimerRunes = 26
+	maxLabelLines = 9
+	maxLabelRunes = 30
+	maxNoteLines  = 2 // of one timer
+	maxNoteRunes  = 26
 	maxStateRunes = 22
+	// smallRune is the width of a character of labels and notes, in a wide font.
+	smallRune   = 6.7
+	smallIndent = 14.0
+	legendSpace = 36.0 // below all
+	legendWidth = 78 * smallRune
 )
 
 // Diagram draws a flow as SVG: states with what they await and their timers, what leads from one to
 // the next, and, with counts, how many subjects are in each state now. What leads from any
-// state that is not final has a place of its own. The picture follows from the flow and the counts alone.
+// state that is not final begins, dashed, beside the state that it leads to. The picture follows from the flow and
+// the counts alone; it is readable on light and dark ground, and says in words what it shows.
 func Diagram(c *Compiled, counts map[string]int64) []byte {
 	d := &diagram{c: c, counts: counts}
 	edges := d.edges()
-	heights := make([]float64, len(c.states), len(c.states)+1)
+	heights := make([]float64, len(c.states))
 	for i := range c.states {
 		heights[i] = 34 + lineHeight*float64(len(d.notes(i)))
 	}
-	if len(c.Doc.Flow.On) > 0 {
-		heights = append(heights, 34)
-	}
-	l := newLayout(heights, func(e *edge) float64 { return 8 + lineHeight*float64(len(e.lines)) }, edges)
-	d.head(l)
+	l := newLayout(heights, edges)
+	d.head(l, edges)
 	for _, e := range edges {
 		d.edge(e)
 	}
@@ -38,6 +42,7 @@ func Diagram(c *Compiled, counts map[string]int64) []byte {
 			d.state(n)
 		}
 	}
+	d.legend(l)
 	d.b.WriteString("</svg>\n")
 	return d.b.Bytes()
 }
@@ -50,7 +55,7 @@ type diagram struct {
 
 func (d *diagram) printf(format string, args ...any) { fmt.Fprintf(&d.b, format, args...) }
 
-// edges gathers everything that leads from one state to another; the place after the last state is any state.
+// edges gathers everything that leads from one state to another, or from any to one.
 func (d *diagram) edges() []*edge {
 	var out []*edge
 	find := map[[2]int]*edge{}
@@ -63,7 +68,7 @@ func (d *diagram) edges() []*edge {
 			}
 			e := find[[2]int{from, to}]
 			if e == nil {
-				e = &edge{from: from, to: to, reversed: from < len(d.c.states) && d.c.states[from].final}
+				e = &edge{from: from, to: to, reversed: from != anyState && d.c.states[from].final}
 				find[[2]int{from, to}] = e
 				out = append(out, e)
 			}
@@ -73,15 +78,54 @@ func (d *diagram) edges() []*edge {
 	for i := range d.c.states {
 		add(i, d.c.Doc.Flow.States[i].On)
 	}
-	add(len(d.c.states), d.c.Doc.Flow.On)
+	own := map[int]bool{}
 	for _, e := range out {
+		own[e.to] = own[e.to] || !e.reversed
+	}
+	add(anyState, d.c.Doc.Flow.On)
+	for _, e := range out {
+		if e.from == anyState {
+			e.near = d.near(e.to, own)
+		}
 		if len(e.lines) > maxLabelLines {
 			more := len(e.lines) - maxLabelLines + 1
-			e.lines = append(e.lines[:maxLabelLines-1], fmt.Sprintf("… and %d more", more))
+			e.lines = append(e.lines[:maxLabelLines-1], labelLine{fmt.Sprintf("… %d more lines", more), true})
 		}
 	}
 	return out
 }
+
+// near finds the state that, as the flow is written, a state that is entered from any comes after: the last one before
+// it that is the start or is entered from any state alone as well, and is not final. -1: a state that leads to it
+// says where it stands.
+func (d *diagram) near(to int, own map[int]bool) int {
+	if own[to] || to == d.c.start {
+		return -1
+	}
+	for i := to - 1; i >= 0; i-- {
+		if i == d.c.start || !own[i] && !d.c.states[i].final {
+			return i
+		}
+	}
+	return d.c.start
+}
+
+// labelLine is a line of a label: events, or, set apart, on which condition.
+type labelLine struct {
+	text string
+	when bool
+}
+
+// labelWidth is that of the box of a label.
+func (e *edge) labelWidth() float64 {
+	runes := 0
+	for _, line := range e.lines {
+		runes = max(runes, utf8.RuneCountInString(line.text))
+	}
+	return 14 + smallRune*float64(runes)
+}
+
+func (e *edge) labelHeight() float64 { return 10 + lineHeight*float64(len(e.lines)) }
 
 // describe adds a transition to the label of an edge, in short, and to its title, in full.
 func (d *diagram) describe(e *edge, t *Transition) {
@@ -89,21 +133,42 @@ func (d *diagram) describe(e *edge, t *Transition) {
 	for i, event := range t.events() {
 		short[i] = strings.TrimPrefix(event, d.c.Subject+".")
 	}
-	line := strings.Join(short, ", ")
 	full := strings.Join(t.events(), ", ")
+	for _, line := range wrap(strings.Join(short, ", "), maxLabelRunes, 3) {
+		e.lines = append(e.lines, labelLine{line, false})
+	}
 	if t.guarded() {
 		when := strings.Join(strings.Fields(t.When), " ")
-		line += " [" + strings.ReplaceAll(when, "subject.", "") + "]"
 		full += " when " + when
+		for _, line := range wrap("if "+strings.ReplaceAll(when, "subject.", ""), maxLabelRunes, 3) {
+			e.lines = append(e.lines, labelLine{line, true})
+		}
 	}
 	for i := range t.Do {
 		full += ", do " + strings.Join(t.Do[i].given(), " ")
 	}
-	e.lines = append(e.lines, cut(line, maxLabelRunes))
 	if e.title != "" {
 		e.title += "\n"
 	}
 	e.title += full
+}
+
+// wrap breaks a text between words into lines of so many characters; what is more than so many lines is cut off.
+func wrap(s string, runes, lines int) (out []string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= runes:
+			line += " " + word
+		case len(out) == lines-1:
+			line += " " + word // too long: cut below
+		default:
+			out, line = append(out, cut(line, runes)), word
+		}
+	}
+	return append(out, cut(line, runes))
 }
 
 func cut(s string, runes int) string {
@@ -116,7 +181,8 @@ func cut(s string, runes int) string {
 // note is a line in the box of a state.
 type note struct {
 	text  string
-	clock bool
+	clock bool // of a timer
+	more  bool // goes on with the timer above
 }
 
 func (d *diagram) notes(i int) (out []note) {
@@ -125,23 +191,31 @@ func (d *diagram) notes(i int) (out []note) {
 		out = append(out, note{text: "awaits " + s.awaits})
 	}
 	for k := range s.timers {
-		out = append(out, note{text: cut(s.timers[k].String(), maxTimerRunes), clock: true})
+		for i, line := range wrap(s.timers[k].String(), maxNoteRunes, maxNoteLines) {
+			out = append(out, note{text: line, clock: i == 0, more: i > 0})
+		}
 	}
 	return out
 }
 
-// String tells a timer in short, like "accept 4h, every 1h ×2".
+// dateNames says the dates of timers in words.
+var dateNames = map[string]string{AtShipBy: "ship-by", AtDeliverBy: "deliver-by", AtWantedBy: "wanted-by", AtExpected: "expected"}
+
+// String tells a timer in short, like "accept: 4h, every 1h ×2" or "late: 1d after ship-by".
 func (x *timer) String() string {
-	out := x.name + " " + FormatDuration(x.after)
+	out := FormatDuration(x.after)
 	if x.at != "" {
-		date := map[string]string{AtShipBy: "ship by", AtDeliverBy: "deliver by", AtWantedBy: "wanted by", AtExpected: "expected"}[x.at]
+		date, known := dateNames[x.at]
+		if !known {
+			date = strings.ReplaceAll(x.at[strings.LastIndexByte(x.at, '.')+1:], "_", "-")
+		}
 		switch {
 		case x.offset > 0:
-			out = x.name + " " + date + " +" + FormatDuration(x.offset)
+			out = FormatDuration(x.offset) + " after " + date
 		case x.offset < 0:
-			out = x.name + " " + date + " −" + FormatDuration(-x.offset)
+			out = FormatDuration(-x.offset) + " before " + date
 		default:
-			out = x.name + " " + date
+			out = "at " + date
 		}
 	}
 	if x.every > 0 {
@@ -150,7 +224,7 @@ func (x *timer) String() string {
 	if x.times > 0 {
 		out += fmt.Sprintf(" ×%d", x.times)
 	}
-	return out
+	return x.name + ": " + out
 }
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;")
@@ -166,14 +240,75 @@ func escape(s string) string {
 	return escaper.Replace(s)
 }
 
-func (d *diagram) head(l *layout) {
-	title := fmt.Sprintf("%s flow %s", d.c.Subject, d.c.Ref)
-	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" font-family="system-ui, sans-serif" font-size="12">`+"\n",
-		l.width, l.height+24, l.width, l.height+24)
-	d.printf("<title>%s</title>\n", escape(title))
-	d.printf(`<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>` + "\n")
-	d.printf(`<rect width="100%%" height="100%%" fill="#ffffff"/>` + "\n")
-	d.printf(`<text x="%.0f" y="%.1f" fill="#64748b">%s</text>`+"\n", margin, l.height+14, escape(title))
+// style has the colours, on light and on dark ground. Nothing in it leaves the picture.
+const style = `<style>
+.f{font-family:system-ui,sans-serif;font-size:12px}
+.ground{fill:#fff}.line{fill:none;stroke:#94a3b8;stroke-width:1.3}.tip{fill:#64748b}
+.label{fill:#fff}.any{stroke:#94a3b8;stroke-dasharray:4 3}.event{fill:#334155;font-size:11px}.when{fill:#64748b;font-size:11px;font-style:italic}
+.state{fill:#eff6ff;stroke:#2563eb;stroke-width:1.5}.final{fill:#f0fdf4;stroke:#15803d;stroke-width:1.5}.frame{fill:none;stroke:#15803d}
+.start{fill:#2563eb}.clock{fill:none;stroke:#b45309}.name{fill:#0f172a;font-weight:600}.note{fill:#475569;font-size:11px}.legend{fill:#64748b;font-size:11px}
+.count{fill:#1d4ed8}.none{fill:#64748b}.number{fill:#fff;font-size:11px}
+@media (prefers-color-scheme:dark){
+.ground,.label{fill:#0f172a}.line,.any{stroke:#64748b}.tip{fill:#94a3b8}.event{fill:#e2e8f0}.when,.legend{fill:#94a3b8}
+.state{fill:#172554;stroke:#60a5fa}.final{fill:#052e16;stroke:#4ade80}.frame{stroke:#4ade80}.start{fill:#60a5fa}.clock{stroke:#fbbf24}
+.name{fill:#f8fafc}.note{fill:#cbd5e1}.count{fill:#2563eb}.none{fill:#475569}}
+</style>
+`
+
+// name is what the flow is called. A document that was not published has no version.
+func (d *diagram) name() string {
+	return fmt.Sprintf("%s flow %s", d.c.Subject, strings.TrimSuffix(d.c.Ref, "@0"))
+}
+
+func (d *diagram) head(l *layout, edges []*edge) {
+	id, width, height := d.c.Subject+"-"+d.c.Name, max(l.width, 2*margin+legendWidth), l.height+legendSpace
+	d.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-labelledby="%s-title %s-desc" class="f">`+"\n",
+		width, height, width, height, escape(id), escape(id))
+	d.printf("<title id=\"%s-title\">%s</title>\n<desc id=\"%s-desc\">%s</desc>\n", escape(id), escape(d.name()), escape(id), escape(d.words(edges)))
+	d.b.WriteString(style)
+	d.printf(`<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>` + "\n")
+	d.printf(`<rect width="100%%" height="100%%" class="ground"/>` + "\n")
+}
+
+// words says what the picture shows, for those who cannot see it.
+func (d *diagram) words(edges []*edge) string {
+	var b strings.Builder
+	b.WriteString(strings.Join(strings.Fields(d.c.Doc.Description), " "))
+	for i := range d.c.states {
+		s := &d.c.states[i]
+		fmt.Fprintf(&b, "\nState %s", s.name)
+		if i == d.c.start {
+			b.WriteString(", where it begins")
+		}
+		if s.final {
+			b.WriteString(", where it ends")
+		}
+		if d.counts != nil {
+			fmt.Fprintf(&b, ", %d now", d.counts[s.name])
+		}
+		if s.awaits != "" {
+			fmt.Fprintf(&b, "; awaits %s", s.awaits)
+		}
+		for k := range s.timers {
+			fmt.Fprintf(&b, "; timer %s", &s.timers[k])
+		}
+		for _, e := range edges {
+			if e.from == i {
+				fmt.Fprintf(&b, "; leads to %s", d.c.states[e.to].name)
+			}
+		}
+		b.WriteByte('.')
+	}
+	if len(d.c.Doc.Flow.On) > 0 {
+		b.WriteString("\nFrom any state that is not final:")
+		for _, e := range edges {
+			if e.from == anyState {
+				fmt.Fprintf(&b, " %s", d.c.states[e.to].name)
+			}
+		}
+		b.WriteByte('.')
+	}
+	return b.String()
 }
 
 // edge draws a smooth line through the points of an edge, and its label over it.
@@ -184,52 +319,58 @@ func (d *diagram) edge(e *edge) {
 		side = -1
 	}
 	first, last := points[0], points[len(points)-1]
-	x, y := first.x+side*first.width/2, first.y
+	x, y, label := first.x+side*first.width/2, first.y+e.leave, "label"
+	d.printf("<g><title>%s</title>", escape(e.title))
 	d.printf(`<path d="M%.1f %.1f`, x, y)
+	if far := first.x + side*first.column/2; far != x {
+		d.printf("H%.1f", far)
+		x = far
+	}
 	for _, p := range points[1:] {
-		near, far := p.x-side*p.width/2, p.x+side*p.width/2
-		middle := (x + near) / 2
-		d.printf("C%.1f %.1f %.1f %.1f %.1f %.1f", middle, y, middle, p.y, near, p.y)
-		if p != last {
+		edge, far, at := p.x-side*p.column/2, p.x+side*p.column/2, p.y
+		if p == last {
+			far, at = p.x-side*p.width/2, p.y+e.arrive
+		}
+		middle := (x + edge) / 2
+		d.printf("C%.1f %.1f %.1f %.1f %.1f %.1f", middle, y, middle, at, edge, at)
+		if far != edge {
 			d.printf("H%.1f", far)
 		}
-		x, y = far, p.y
+		x, y = far, at
 	}
 	dashes := ""
-	if e.from == len(d.c.states) {
-		dashes = ` stroke-dasharray="4 3"`
+	if e.from == anyState {
+		dashes, label = " any", "label any"
 	}
-	d.printf(`" fill="none" stroke="#94a3b8" stroke-width="1.3"%s marker-end="url(#arrow)"/>`+"\n", dashes)
+	d.printf(`" class="line%s" marker-end="url(#arrow)"/>`, dashes)
 	n := e.label
-	d.printf("<g><title>%s</title>", escape(e.title))
-	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="4" fill="#ffffff" fill-opacity="0.94"/>`, n.x-n.width/2+4, n.y-n.height/2, n.width-8, n.height)
+	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6" class="%s"/>`, n.x-n.width/2, n.y-n.height/2, n.width, n.height, label)
 	for i, line := range e.lines {
-		d.printf(`<text x="%.1f" y="%.1f" text-anchor="middle" font-size="11" fill="#334155">%s</text>`, n.x, n.y-n.height/2+15+lineHeight*float64(i), escape(line))
+		class := "event"
+		if line.when {
+			class = "when"
+		}
+		d.printf(`<text x="%.1f" y="%.1f" text-anchor="middle" class="%s">%s</text>`, n.x, n.y-n.height/2+16+lineHeight*float64(i), class, escape(line.text))
 	}
 	d.printf("</g>\n")
 }
 
 func (d *diagram) state(n *node) {
 	x, y := n.x-n.width/2, n.y-n.height/2
-	if n.state == len(d.c.states) {
-		d.printf(`<g><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="17" fill="#f8fafc" stroke="#94a3b8" stroke-dasharray="4 3"/>`, x, y, n.width, n.height)
-		d.printf(`<text x="%.1f" y="%.1f" text-anchor="middle" fill="#475569">any state not final</text></g>`+"\n", n.x, y+21)
-		return
-	}
 	s, doc := &d.c.states[n.state], &d.c.Doc.Flow.States[n.state]
-	fill, stroke := "#eff6ff", "#2563eb"
+	class := "state"
 	if s.final {
-		fill, stroke = "#f0fdf4", "#15803d"
+		class = "final"
 	}
 	d.printf("<g><title>%s</title>", escape(strings.TrimSpace(s.name+"\n"+doc.Description)))
-	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="8" fill="%s" stroke="%s" stroke-width="1.5"/>`, x, y, n.width, n.height, fill, stroke)
+	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="8" class="%s"/>`, x, y, n.width, n.height, class)
 	if s.final { // a second frame, as ends of lifecycles are drawn
-		d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6" fill="none" stroke="%s"/>`, x+3, y+3, n.width-6, n.height-6, stroke)
+		d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6" class="frame"/>`, x+3, y+3, n.width-6, n.height-6)
 	}
 	if n.state == d.c.start {
-		d.printf(`<circle cx="%.1f" cy="%.1f" r="5" fill="#2563eb"/>`, x, y)
+		d.printf(`<circle cx="%.1f" cy="%.1f" r="5" class="start"/>`, x, y)
 	}
-	d.printf(`<text x="%.1f" y="%.1f" font-weight="600" fill="#0f172a">%s</text>`, x+12, y+22, escape(cut(s.name, maxStateRunes)))
+	d.printf(`<text x="%.1f" y="%.1f" class="name">%s</text>`, x+12, y+22, escape(cut(s.name, maxStateRunes)))
 	if d.counts != nil {
 		d.count(x+n.width-8, y+22, d.counts[s.name])
 	}
@@ -237,22 +378,35 @@ func (d *diagram) state(n *node) {
 		at := y + 38 + lineHeight*float64(i)
 		left := x + 12
 		if note.clock {
-			d.printf(`<g fill="none" stroke="#b45309"><circle cx="%.1f" cy="%.1f" r="4.5"/><path d="M%.1f %.1fv-3M%.1f %.1fh2.5"/></g>`, left+4.5, at-4, left+4.5, at-4, left+4.5, at-4)
-			left += 14
+			d.clock(left+4.5, at-4)
 		}
-		d.printf(`<text x="%.1f" y="%.1f" font-size="11" fill="#475569">%s</text>`, left, at, escape(note.text))
+		if note.clock || note.more {
+			left += smallIndent
+		}
+		d.printf(`<text x="%.1f" y="%.1f" class="note">%s</text>`, left, at, escape(note.text))
 	}
 	d.printf("</g>\n")
+}
+
+func (d *diagram) clock(x, y float64) {
+	d.printf(`<g class="clock"><circle cx="%.1f" cy="%.1f" r="4.5"/><path d="M%.1f %.1fv-3M%.1f %.1fh2.5"/></g>`, x, y, x, y, x, y)
 }
 
 // count writes how many are in a state, so that its right end is at x.
 func (d *diagram) count(x, y float64, n int64) {
 	text := fmt.Sprint(n)
 	width := 12 + 7*float64(len(text))
-	fill := "#1d4ed8"
+	class := "count"
 	if n == 0 {
-		fill = "#94a3b8"
+		class = "none"
 	}
-	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="18" rx="9" fill="%s"/>`, x-width, y-14, width, fill)
-	d.printf(`<text x="%.1f" y="%.1f" text-anchor="middle" font-size="11" fill="#ffffff">%s</text>`, x-width/2, y-1, text)
+	d.printf(`<rect x="%.1f" y="%.1f" width="%.1f" height="18" rx="9" class="%s"/>`, x-width, y-14, width, class)
+	d.printf(`<text x="%.1f" y="%.1f" text-anchor="middle" class="number">%s</text>`, x-width/2, y-1, text)
+}
+
+// legend says below the picture what it is and how to read it.
+func (d *diagram) legend(l *layout) {
+	for i, text := range []string{d.name(), "dot: begins; double frame: ends; dashed: from any state that is not final"} {
+		d.printf(`<text x="%.1f" y="%.1f" class="legend">%s</text>`+"\n", margin, l.height+4+lineHeight*float64(i), escape(cut(text, 78)))
+	}
 }

@@ -5,11 +5,16 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -88,5 +93,216 @@ func TestDiagramsEscapeWhatTheyShow(t *testing.T) {
 	all := parseXML(t, Diagram(compile(t, text), nil))
 	if !strings.Contains(all, "<script>alert('1 & 2')</script>") || !strings.Contains(all, `"<&>"`) {
 		t.Errorf("the texts are %s", all)
+	}
+}
+
+// box is what a state, or a label, takes up.
+type box struct {
+	x, y, width, height float64
+	group               int // which g of the picture it is in
+	text                string
+}
+
+func (b box) holds(x, y float64) bool {
+	return x > b.x+1 && x < b.x+b.width-1 && y > b.y+1 && y < b.y+b.height-1
+}
+
+// picture is a diagram as it is seen.
+type picture struct {
+	width, height float64
+	boxes         []box
+	texts         []box
+	below         []box                // texts that belong to no state or edge
+	lines         map[int][][2]float64 // points along the line of a group
+}
+
+// seen reads a drawing. Texts are as wide as in a wide font.
+func seen(t *testing.T, svg []byte) (p picture) {
+	t.Helper()
+	p.lines = map[int][][2]float64{}
+	in := xml.NewDecoder(bytes.NewReader(svg))
+	group, depth := 0, 0
+	for {
+		token, err := in.Token()
+		if errors.Is(err, io.EOF) {
+			return p
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end, ok := token.(xml.EndElement); ok && end.Name.Local == "g" {
+			depth--
+		}
+		e, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		attributes := map[string]string{}
+		for _, a := range e.Attr {
+			attributes[a.Name.Local] = a.Value
+		}
+		number := func(name string) (v float64) {
+			if _, err := fmt.Sscan(attributes[name], &v); err != nil {
+				t.Fatalf("%s %s=%q: %v", e.Name.Local, name, attributes[name], err)
+			}
+			return v
+		}
+		class, _, _ := strings.Cut(attributes["class"], " ")
+		switch {
+		case e.Name.Local == "svg":
+			p.width, p.height = number("width"), number("height")
+		case e.Name.Local == "g":
+			if depth == 0 {
+				group++
+			}
+			depth++
+		case e.Name.Local == "rect" && slices.Contains([]string{"state", "final", "label"}, class):
+			p.boxes = append(p.boxes, box{number("x"), number("y"), number("width"), number("height"), group, class})
+		case e.Name.Local == "path" && class == "line":
+			p.lines[group] = along(t, attributes["d"])
+		case e.Name.Local == "text":
+			var text string
+			if err := in.DecodeElement(&text, &e); err != nil {
+				t.Fatal(err)
+			}
+			wide := map[string]float64{"name": 8}[class]
+			if wide == 0 {
+				wide = 6.6
+			}
+			b := box{number("x"), number("y") - 9, wide * float64(utf8.RuneCountInString(text)), 11, group, text}
+			if attributes["text-anchor"] == "middle" {
+				b.x -= b.width / 2
+			}
+			if depth == 0 { // below the flow
+				b.group = 0
+				p.below = append(p.below, b)
+				continue
+			}
+			p.texts = append(p.texts, b)
+		}
+	}
+}
+
+// along returns points on a path of M, H and C.
+func along(t *testing.T, path string) (out [][2]float64) {
+	t.Helper()
+	var x, y float64
+	for _, step := range regexp.MustCompile(`[MHC][^MHC]*`).FindAllString(path, -1) {
+		var v []float64
+		for _, f := range strings.Fields(step[1:]) {
+			n, err := strconv.ParseFloat(f, 64)
+			if err != nil {
+				t.Fatalf("path %s: %v", path, err)
+			}
+			v = append(v, n)
+		}
+		const points = 24
+		for i := range points + 1 {
+			s := float64(i) / points
+			switch step[0] {
+			case 'M':
+				out = append(out, [2]float64{v[0], v[1]})
+			case 'H':
+				out = append(out, [2]float64{x + s*(v[0]-x), y})
+			case 'C':
+				r := 1 - s
+				at := func(k int, from float64) float64 {
+					return r*r*r*from + 3*r*r*s*v[k] + 3*r*s*s*v[k+2] + s*s*s*v[k+4]
+				}
+				out = append(out, [2]float64{at(0, x), at(1, y)})
+			}
+		}
+		last := out[len(out)-1]
+		x, y = last[0], last[1]
+	}
+	return out
+}
+
+// problems says what is ugly: boxes over each other or out of the picture, texts that leave their box or lie on
+// each other, lines through what is not theirs.
+func (p *picture) problems() (out []string) {
+	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	over := func(a, b box) bool {
+		return a.x < b.x+b.width && b.x < a.x+a.width && a.y < b.y+b.height && b.y < a.y+a.height
+	}
+	for i, a := range p.boxes {
+		if a.x < 0 || a.y < 0 || a.x+a.width > p.width || a.y+a.height > p.height {
+			say("%+v is out of the picture", a)
+		}
+		for _, b := range p.boxes[:i] {
+			if over(a, b) {
+				say("%+v is over %+v", a, b)
+			}
+		}
+		for group, line := range p.lines {
+			for _, at := range line {
+				if group != a.group && a.holds(at[0], at[1]) {
+					say("a line passes %+v at %v", a, at)
+					break
+				}
+			}
+		}
+	}
+	for _, a := range p.below {
+		if a.x < 0 || a.x+a.width > p.width || a.y+a.height > p.height {
+			say("%q is out of the picture", a.text)
+		}
+		for _, b := range slices.Concat(p.boxes, p.texts) {
+			if over(a, b) {
+				say("%q lies on %+v", a.text, b)
+			}
+		}
+	}
+	for i, a := range p.texts {
+		for _, b := range p.boxes {
+			if a.group == b.group && (a.x < b.x || a.y < b.y || a.x+a.width > b.x+b.width || a.y+a.height > b.y+b.height) {
+				say("%q leaves its box: %+v, %+v", a.text, a, b)
+			}
+		}
+		for _, b := range p.texts[:i] {
+			if over(a, b) {
+				say("%q lies on %q", a.text, b.text)
+			}
+		}
+	}
+	return out
+}
+
+func TestNothingLiesOnAnother(t *testing.T) {
+	t.Parallel()
+	for _, e := range Library() {
+		counts := map[string]int64{}
+		for _, s := range e.Flow.Doc.Flow.States {
+			counts[s.Name] = 1_234_567
+		}
+		p := seen(t, Diagram(e.Flow, counts))
+		if len(p.boxes) < 4 || len(p.texts) < 8 || len(p.lines) < 2 {
+			t.Fatalf("%s: saw %d boxes, %d texts, %d lines", e.File, len(p.boxes), len(p.texts), len(p.lines))
+		}
+		for _, problem := range p.problems() {
+			t.Errorf("%s: %s", e.File, problem)
+		}
+	}
+}
+
+// The test above can fail.
+func TestWhatLiesOnAnotherIsFound(t *testing.T) {
+	t.Parallel()
+	p := picture{width: 100, height: 100, boxes: []box{{10, 10, 50, 30, 1, "label"}, {40, 20, 80, 30, 2, "state"}},
+		texts: []box{{5, 20, 90, 11, 1, "long"}, {5, 25, 20, 11, 3, "low"}}, below: []box{{90, 70, 20, 11, 0, "far"}}, lines: map[int][][2]float64{2: {{0, 0}, {20, 20}}}}
+	if got := p.problems(); len(got) != 6 {
+		t.Errorf("found %q", got)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct{ text, want string }{
+		{"", ""}, {"one", "one"}, {"one two", "one two"}, {"one two three", "one two|three"},
+		{"one two three four five", "one two|three f…"}, {"incomprehensible", "incompr…"},
+	} {
+		if got := strings.Join(wrap(x.text, 8, 2), "|"); got != x.want {
+			t.Errorf("%q: %q, want %q", x.text, got, x.want)
+		}
 	}
 }
