@@ -10,8 +10,8 @@ import (
 	"github.com/orderly-oms/orderly/internal/store/memory"
 )
 
-// inline is a node that does everything on the goroutine of the test.
-func inline(t *testing.T, d *memory.Disk, c *clock) *node {
+// inlineOn is a node on a disk in memory that does everything on the goroutine of the test.
+func inlineOn(t *testing.T, d *memory.Disk, c *clock) *node {
 	s, err := d.Open(memory.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func inline(t *testing.T, d *memory.Disk, c *clock) *node {
 // A node that does its tasks once when stock has come in serves those that wait for it: they need no timer.
 func TestOneRoundServesWhoWaits(t *testing.T) {
 	t.Parallel()
-	n := inline(t, memory.New(1, true), newClock())
+	n := inlineOn(t, memory.New(1, true), newClock())
 	round := func() {
 		for _, task := range n.Tasks() {
 			task.Do(background)
@@ -48,9 +48,9 @@ func TestOneRoundServesWhoWaits(t *testing.T) {
 func TestCountsAreOfTheStoredStock(t *testing.T) {
 	t.Parallel()
 	clock, disk := newClock(), memory.New(1, false)
-	first := inline(t, disk, clock)
+	first := inlineOn(t, disk, clock)
 	first.retailer(1, 1, 1)
-	second := inline(t, disk, clock)
+	second := inlineOn(t, disk, clock)
 	second.receive("S0", "L00", 5)
 	clock.advance(time.Minute)
 	c := &engine.Count{AsOf: clock.now(), Items: []engine.CountedItem{{SKU: "S0", Location: "L00", OnHand: 6}}}
