@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-
 	"runtime"
 	"slices"
 	"strings"
@@ -32,6 +31,7 @@ type simulateCommand struct {
 // simulation is the report of all seeds.
 type simulation struct {
 	Seeds      uint64           `json:"seeds"`
+	PerSeed    int              `json:"orders_per_seed"` // that shoppers try to place
 	Orders     int              `json:"orders"`
 	Steps      int              `json:"steps"`
 	Commits    int64            `json:"commits"`
@@ -43,6 +43,10 @@ type simulation struct {
 
 	coverage dst.Coverage
 	byName   map[string]int
+}
+
+func newSimulation() *simulation {
+	return &simulation{Violations: []*dst.Violation{}, coverage: dst.Coverage{Reached: map[string]map[string]int64{}}, byName: map[string]int{}}
 }
 
 // Run simulates; exit code 1 when an invariant was violated.
@@ -78,7 +82,8 @@ func (c *simulateCommand) Run(ctx context.Context, m *Main) error {
 
 // simulate runs the seeds until all are done or the context ends.
 func (c *simulateCommand) simulate(ctx context.Context, terminal io.Writer, trace io.Writer) *simulation {
-	report := &simulation{Violations: []*dst.Violation{}, coverage: dst.Coverage{Reached: map[string]map[string]int64{}}, byName: map[string]int{}}
+	report := newSimulation()
+	report.PerSeed = c.Orders
 	progress, done := progressLine(terminal)
 	start := time.Now()
 	seeds := make(chan uint64)
@@ -145,7 +150,7 @@ func (s *simulation) write(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	for _, v := range s.Violations {
-		fmt.Fprintf(w, "%s\n  again: orderly simulate --seed %d --trace\n\n", v, v.Seed)
+		fmt.Fprintf(w, "%s\n  again: orderly simulate --orders %d --seed %d --trace\n\n", v, s.PerSeed, v.Seed)
 	}
 	if s.Failed == 0 {
 		fmt.Fprintln(w, "every invariant held")

@@ -69,7 +69,7 @@ func (w *World) goodsBack(id string) {
 	open := false
 	for i := range o.Returns {
 		r := &o.Returns[i]
-		if r.Status.Final() {
+		if r.Status.Final() || w.kept(r.ID) {
 			continue
 		}
 		open = true
@@ -95,9 +95,6 @@ func (w *World) returnStep(o *order.Order, r *order.Return) {
 				return e.SendReturn(ctx, id, "c", "R-"+id, m)
 			})
 			return
-		}
-		if !w.calm && w.chance(.1) {
-			return // it stays on its way
 		}
 		w.receiveReturn(o, r)
 	case order.ReturnReceived:
@@ -152,4 +149,14 @@ func (w *World) inspect(o *order.Order, r *order.Return) {
 		again := in
 		return e.InspectReturn(ctx, id, &again, true, m)
 	})
+}
+
+// kept reports whether the customer keeps what was announced after all, or the carrier lost it.
+func (w *World) kept(id string) bool {
+	keeps, known := w.keeps[id]
+	if !known {
+		keeps = w.chance(.1)
+		w.keeps[id] = keeps
+	}
+	return keeps
 }

@@ -15,7 +15,7 @@ import (
 const (
 	webChannel    = "web"
 	pickupChannel = "click"
-	marketChannel = "market"
+	marketChannel = "marketplace"
 )
 
 // retailer is small, so that everything meets everything: a few locations and articles, little stock.
@@ -36,6 +36,9 @@ func (w *World) drawRetailer() *retailer {
 		if i == 0 {
 			l.ID, l.Type, l.Capabilities = "dc", network.DC, []network.Capability{network.CanShip, network.CanReturn}
 		}
+		if i == 2 && w.chance(.3) {
+			l.ID, l.Type, l.Capabilities = "vendor", network.Vendor, []network.Capability{network.CanShip, network.CanPickup}
+		}
 		if w.chance(.3) {
 			l.Capacity.OrdersPerDay = new(w.whole(0, 8))
 		}
@@ -52,7 +55,11 @@ func (w *World) drawRetailer() *retailer {
 		t.locations = append(t.locations, l)
 	}
 	for i := range w.whole(3, 8) {
-		t.skus = append(t.skus, catalog.SKU{SKU: fmt.Sprintf("a%d", i), WeightG: w.whole(50, 4000)})
+		s := catalog.SKU{SKU: fmt.Sprintf("a%d", i), WeightG: w.whole(50, 4000)}
+		if w.chance(.1) {
+			s.Tags = []string{choose(w, "preorder", "resold")}
+		}
+		t.skus = append(t.skus, s)
 	}
 	t.skus = append(t.skus, catalog.SKU{SKU: t.kit, Components: []catalog.Component{{SKU: "a0", Quantity: 1}, {SKU: "a1", Quantity: 2}}})
 	return t
@@ -121,7 +128,7 @@ func (w *World) load() {
 	if w.chance(.8) {
 		w.publish(e, choose(w, sourcingPolicies...))
 	}
-	for range choose(w, 0, 1, 2, 4) {
+	for range choose(w, 0, 2, 6, 15) {
 		r := choose(w, w.rules...)
 		_, err := e.SavePolicy(ctx, r.kind, r.name, r.text, "", meta)
 		must(nil, err)

@@ -26,8 +26,14 @@ func rules() (out []rule) {
 			out = append(out, rule{k, e.Compiled.Name, e.Text})
 		}
 	}
-	return out
+	return append(out, rule{policy.KindReturns, "looked-at", lookedAt}, rule{policy.KindReturns, "early", early})
 }
+
+// lookedAt has goods that came back inspected, and pays the customer then; early pays before it sees anything.
+const (
+	lookedAt = "kind: returns\nname: looked-at\nreturns: {rules: [{name: all, to: nearest}], inspect: 'true', refund: on_inspection}\n"
+	early    = "kind: returns\nname: early\nreturns: {rules: [{name: all, to: nearest}], refund: instant}\n"
+)
 
 // enact puts a rule in force; every second time as a new version with the same meaning.
 func (w *World) enact(r rule) {

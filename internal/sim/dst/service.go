@@ -16,7 +16,7 @@ func (w *World) serve(id string) {
 			continue
 		}
 		do := choose(w, w.hold, w.hold, w.releaseHolds, w.edit, w.edit, w.edit, w.note, w.adjustPrice, w.decideAdjustment,
-			w.reship, w.substitute, w.stop, w.fix, w.fix, w.claim)
+			w.reship, w.substitute, w.stop, w.fix, w.fix, w.fix, w.fix, w.claim, w.touch, w.money, w.money)
 		w.in(w.between(time.Minute, 60*time.Hour), func() { do(w.watch.orders[id].now) })
 	}
 	if w.chance(w.weather.service / 2) {
@@ -27,6 +27,9 @@ func (w *World) serve(id string) {
 // about sends a command about an order, now and then for the version that was read.
 func (w *World) about(name string, o *order.Order, do func(e *engine.Engine, m engine.Meta) (*engine.Reply, error)) {
 	m := &message{name: name + " " + o.ID, do: do}
+	if w.chance(.3) {
+		m.manual = &engine.Manual{Operator: "ada", Action: name, Seconds: w.whole(0, 300)}
+	}
 	if w.chance(.2) {
 		m.ifVersion = o.Version
 	}
@@ -98,10 +101,14 @@ func (w *World) adjustPrice(o *order.Order) {
 		a := n
 		return e.AdjustOrder(ctx, o.ID, &a, may, m)
 	})
+	w.in(w.between(time.Hour, 20*time.Hour), func() { w.decideAdjustment(w.watch.orders[o.ID].now) })
 }
 
 func (w *World) decideAdjustment(o *order.Order) {
 	for i := range o.Adjustments {
+		if o.Adjustments[i].DecidedBy != "" {
+			continue
+		}
 		a, approve := o.Adjustments[i].ID, w.chance(.5)
 		w.about("decide-adjustment", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
 			return e.DecideAdjustment(ctx, o.ID, a, approve, "decided", m)
@@ -206,5 +213,33 @@ func (w *World) bulk() {
 	w.say("%s: bulk fix %s -> %v", n.name, b.Fix, err)
 	if alive && err == nil {
 		w.cover.hit(operations, "bulk-fix")
+	}
+}
+
+// touch notes that somebody worked on an order.
+func (w *World) touch(o *order.Order) {
+	n := engine.NewTouch{By: "ada", Action: "phone_call", Seconds: w.whole(10, 600)}
+	w.about("touch", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
+		again := n
+		return e.TouchOrder(ctx, o.ID, &again, m)
+	})
+}
+
+// money is a refund, a further payment, or another try of what was declined.
+func (w *World) money(o *order.Order) {
+	switch w.r.IntN(3) {
+	case 0:
+		r := order.NewRefund{Amount: w.whole(1, 2000), Reason: "sorry"}
+		w.about("refund", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
+			return e.Refund(ctx, o.ID, &engine.OrderRefund{NewRefund: r}, true, m)
+		})
+	case 1:
+		n := order.NewPayment{Action: choose(w, "", "record"), Type: choose(w, "card", "cash"), Amount: w.whole(1, 5000), Reference: "tok"}
+		w.about("pay", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
+			again := n
+			return e.AddPayment(ctx, o.ID, &again, m)
+		})
+	default:
+		w.about("retry-payments", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) { return e.RetryPayments(ctx, o.ID, m) })
 	}
 }

@@ -46,7 +46,7 @@ func (w *World) heal() {
 			}
 			w.desk(o, day)
 		}
-		if open == 0 && w.unsettled == 0 && w.due() {
+		if open == 0 && w.unsettled == 0 && w.due() && day >= w.weather.tail {
 			break
 		}
 		for until := w.now.Add(24 * time.Hour); w.now.Before(until); {

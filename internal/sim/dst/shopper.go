@@ -81,6 +81,16 @@ func (w *World) basket(external string) *order.New {
 	if w.chance(.4) {
 		n.Shipping = w.whole(0, 999)
 	}
+	switch {
+	case n.Method == order.Pickup && w.chance(.4):
+		n.Attributes = map[string]string{"handover": "curbside"}
+	case w.chance(.15):
+		n.Attributes = map[string]string{"customer_type": "business", "terms": "account"}
+		n.Lines[0].UnitPrice *= choose(w, 1, 1, int64(1000))
+	case w.chance(.1):
+		n.Attributes = map[string]string{"customer_orders": "0"}
+		n.Lines[0].UnitPrice *= 20
+	}
 	w.tender(n)
 	return n
 }

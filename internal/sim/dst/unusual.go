@@ -137,6 +137,10 @@ func (w *World) hear(o *order.Order, e *order.Event) {
 		if e.Name == exception.FixAcceptLateShip { // somebody believes that it left after all
 			w.doubt(o)
 		}
+	case order.EventExceptionOpened:
+		if w.chance(w.weather.service) {
+			w.in(w.between(time.Minute, 30*time.Hour), func() { w.fix(w.watch.orders[o.ID].now) })
+		}
 	case order.EventPaymentRequested, order.EventPaymentInquiry:
 		w.provider.asked(o.ID, e)
 	}

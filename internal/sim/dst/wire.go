@@ -20,6 +20,7 @@ type message struct {
 	// settled is called once, with the answer that the sender gets first.
 	settled   func(*engine.Reply, error)
 	ifVersion int64
+	manual    *engine.Manual // who did it by hand
 
 	tries  int
 	over   bool
@@ -93,7 +94,7 @@ func (w *World) arrive(m *message, extra bool) {
 	var err error
 	alive := n.on(func(e *engine.Engine) {
 		reply, err = m.do(e, engine.Meta{
-			Actor: m.key, IfVersion: m.ifVersion, Key: &engine.IdempotencyKey{Key: m.key, Hash: []byte(m.name)},
+			Actor: m.key, IfVersion: m.ifVersion, Manual: m.manual, Key: &engine.IdempotencyKey{Key: m.key, Hash: []byte(m.name)},
 		})
 	})
 	w.say("%s: %s -> %s", n.name, m.name, outcome(alive, reply, err))

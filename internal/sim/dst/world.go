@@ -28,6 +28,7 @@ type World struct {
 	rules     []rule // that operators may put in force
 	rooms     map[string]*room
 	provider  *provider
+	keeps     map[string]bool // returns that never come
 	watch     *watch
 	cover     *Coverage
 	recent    []string
@@ -46,6 +47,7 @@ type weather struct {
 	silent, reject, short    float64 // of fulfillments
 	service, carrier         float64 // of orders that customer service hears of, of parcels that something happens to
 	skew                     time.Duration
+	tail                     int  // days that the run goes on for, for what takes long
 	learning                 bool // nodes learn from the log, which costs more than everything else
 }
 
@@ -53,7 +55,7 @@ var began = time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
 
 func newWorld(opt Options) *World {
 	w := &World{
-		opt: opt, now: began, cover: newCoverage(), rooms: map[string]*room{},
+		opt: opt, now: began, cover: newCoverage(), rooms: map[string]*room{}, keeps: map[string]bool{},
 		r: rand.New(rand.NewPCG(opt.Seed, 1)), ids: rand.New(rand.NewPCG(opt.Seed, 2)),
 	}
 	buckets, exclusive := 1, true
@@ -83,6 +85,9 @@ func (w *World) drawWeather() weather {
 		service: share(.1, .5, .9), carrier: share(0, .05, .2),
 	}
 	f.learning = w.chance(.05)
+	if w.chance(.15) {
+		f.tail = quietDays - 1
+	}
 	if w.chance(.2) {
 		f.skew = time.Duration(w.r.IntN(180)-90) * time.Second
 	}
