@@ -70,7 +70,9 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 	reopened := slices.ContainsFunc(list, func(e order.Event) bool { return e.Type == order.EventFulfillmentLost })
 	for i := range list {
 		e := &list[i]
-		if command := commands[e.Type]; command != "" {
+		if command := commands[e.Type]; command == "hold" && last[e.FulfillmentID] == "release" {
+			delete(last, e.FulfillmentID) // one hold took the place of another: it is held as before
+		} else if command != "" {
 			last[e.FulfillmentID] = command
 		} else if slices.Contains(taken, e.Type) {
 			delete(last, e.FulfillmentID) // it ends otherwise than its last step says
