@@ -96,6 +96,7 @@ var schemaNames = map[string]string{
 	"network.Interval": "OpeningHours", "bulk.Report": "ImportReport", "importer.Rejection": "ImportRejection",
 	"engine.Published": "Event", "engine.PublishedStream": "EventStream", "api.KeyView": "Key", "api.PositionView": "Position",
 	"policy.Problem": "PolicyProblem", "policy.Change": "PolicyChange", "policy.Difference": "PolicyDifference", "policy.ExampleResult": "PolicyExample",
+	"engine.MigrateRequest": "FlowMigration", "engine.Migrated": "FlowMigrationResult", "engine.FlowMapping": "FlowMigrationState",
 	"engine.Publication": "PolicyPublication", "engine.PolicyView": "Policy",
 }
 

@@ -294,16 +294,16 @@ func (d *diagram) words(edges []*edge) string {
 		}
 		for _, e := range edges {
 			if e.from == i {
-				fmt.Fprintf(&b, "; leads to %s", d.c.states[e.to].name)
+				fmt.Fprintf(&b, "; leads to %s on %s", d.c.states[e.to].name, strings.ReplaceAll(e.title, "\n", ", or "))
 			}
 		}
 		b.WriteByte('.')
 	}
 	if len(d.c.Doc.Flow.On) > 0 {
-		b.WriteString("\nFrom any state that is not final:")
+		b.WriteString("\nFrom any state that is not final")
 		for _, e := range edges {
 			if e.from == anyState {
-				fmt.Fprintf(&b, " %s", d.c.states[e.to].name)
+				fmt.Fprintf(&b, "; to %s on %s", d.c.states[e.to].name, strings.ReplaceAll(e.title, "\n", ", or "))
 			}
 		}
 		b.WriteByte('.')
