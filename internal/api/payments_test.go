@@ -52,8 +52,8 @@ func TestPaymentRoutes(t *testing.T) {
 	for _, step := range []string{"accept", "pick", "pack", "ship"} {
 		s.call("POST", "/v1/fulfillments/"+id+"-1/"+step, "")
 	}
-	s.call("POST", op+"-p5/result", `{"status":"succeeded"}`)
 	s.call("POST", op+"-p4/result", `{"status":"succeeded"}`)
+	s.call("POST", op+"-p5/result", `{"status":"succeeded"}`)
 	s.call("POST", at+"refunds", `{"amount":600,"reason":"a scratch","preview":true}`)
 	s.call("POST", at+"refunds", `{"amount":0,"tender":"t9"}`)
 	s.call("POST", at+"refunds", `{"amount":600,"reason":"a scratch","tender":"t9"}`)

@@ -196,7 +196,7 @@ type OrderPayments struct {
 	// Standing says where they are, in a word; none: they are handled elsewhere.
 	Standing string `json:"standing"`
 	Policy   string `json:"policy,omitempty"`
-	// Owed is what the customer pays in all, Unpaid what of it is not captured; minor units.
+	// Owed is what the customer pays in all, Unpaid what of it is neither captured nor being captured; minor units.
 	Owed       int64               `json:"owed"`
 	Unpaid     int64               `json:"unpaid"`
 	Sums       payment.Sums        `json:"sums"`

@@ -3,6 +3,8 @@ package engine_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -210,6 +212,57 @@ func TestPaymentThroughAnOrdersLife(t *testing.T) {
 	})
 }
 
+// The example of docs/payments.md.
+func TestPaymentsAsDocumented(t *testing.T) {
+	n := open(t, stores["sqlite"](t)(), newClock())
+	n.retailer(2, 1, 10)
+	n.publish(policy.KindPayment, "shop", payPolicy)
+	p := newPSP(n)
+	in := basket("a", "S0")
+	in.Lines[0].Quantity, in.Lines[0].UnitPrice, in.Lines[0].Tax = 3, 1000, 0
+	in.Tenders = []order.Tender{{Type: "gift_card", Amount: 500, Reference: "gc"}, {Type: "card", Amount: 2500, Reference: "tok"}}
+	o := n.capture(in)
+	p.work()
+	asked := 0
+	want := func(texts ...string) {
+		t.Helper()
+		p.work()
+		var got []string
+		ops := n.stored(o.ID).Payment.Operations
+		for _, op := range ops[asked:] {
+			got = append(got, fmt.Sprint(op.Kind, " ", op.Amount, " ", op.Tender))
+		}
+		if asked = len(ops); !slices.Equal(got, texts) {
+			t.Errorf("asked for %q, the page says %q", got, texts)
+		}
+	}
+	want("authorize 500 t1", "authorize 2500 t2")
+	f := o.Fulfillments[0].ID
+	n.step(f, "accept", order.Step{})
+	n.step(f, "pick", order.Step{Lines: []order.LineQuantity{{Line: "1", Quantity: 1, Short: 2}}})
+	n.step(f, "pack", order.Step{})
+	n.step(f, "ship", order.Step{})
+	want("capture 500 t1", "capture 500 t2")
+	if _, err := n.Cancel(background, o.ID, order.Cancellation{Lines: []order.LineQuantity{{Line: "1", Quantity: 1}}}, engine.Meta{Actor: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	want("void 1000 t2")
+	n.ship(n.stored(o.ID).Fulfillments[1].ID)
+	want("capture 1000 t2")
+	r, err := n.AuthorizeReturn(background, o.ID, &order.NewReturn{Lines: []order.NewReturnLine{{Line: "1", Quantity: 1}}}, false, engine.Meta{Actor: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.ReceiveReturn(background, r.Value.(*engine.ReturnAnswer).Return.ID, &order.Receipt{Location: "L00"}, engine.Meta{Actor: "L00"}); err != nil {
+		t.Fatal(err)
+	}
+	p.work()
+	if _, _, _, refunded := p.sums(); refunded != 1000 {
+		t.Errorf("refunded %d", refunded)
+	}
+	n.audited()
+}
+
 // A node that ends between a request and its answer: the provider did it, the answer is lost. It is asked, with the same id.
 func TestCrashBetweenRequestAndAnswer(t *testing.T) {
 	for name, fresh := range stores {
@@ -326,6 +379,9 @@ func TestDeclinedPayments(t *testing.T) {
 		}
 		if asked != 2 {
 			t.Errorf("the card was asked %d times, the policy says 2", asked)
+		}
+		if o = n.stored(saved.ID); o.Payment.Sums().Voided != 0 {
+			t.Errorf("the card that was tried again took from the one that stands in for it: %+v", o.Payment.Operations)
 		}
 		n.ship(n.stored(saved.ID).Fulfillments[0].ID)
 		p.work()

@@ -216,8 +216,9 @@ func (s *State) places() []int {
 	return out
 }
 
-// shares is what each tender is still to pay beside what it is charged by now: tenders in the order of the rules up to
-// what the customer agreed to, those that declined last. What an edit made the order cost more than all
+// shares is what each tender is still to pay beside what it is charged by now, up to what the customer agreed to: those
+// that hold money already, in the order of the rules, so that a tender which is tried again takes nothing from the one that
+// stood in for it; then any in that order, those that declined last. What an edit made the order cost more than all
 // tenders is for the last that can be charged more.
 func (p *planner) shares() []int64 {
 	s := p.s
@@ -234,11 +235,18 @@ func (p *planner) shares() []int64 {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Compare(boolInt(s.Tenders[a].Stopped == KindAuthorize), boolInt(s.Tenders[b].Stopped == KindAuthorize))
 	})
+	for _, i := range order {
+		t := &s.Tenders[i]
+		if x := min(left, t.Amount-t.Short-charged[i], s.held(t.ID, false)+s.asked(t.ID)); x > 0 {
+			out[i] = x
+			left -= x
+		}
+	}
 	last := -1
 	for _, i := range order {
 		t := &s.Tenders[i]
-		if x := min(left, t.Amount-t.Short-charged[i]); x > 0 {
-			out[i] = x
+		if x := min(left, t.Amount-t.Short-charged[i]-out[i]); x > 0 {
+			out[i] += x
 			left -= x
 		}
 		if t.Provider != "" && t.Short == 0 && t.Stopped == "" && (t.Type == Card || t.Type == Account || t.Type == Other) {

@@ -53,6 +53,11 @@ func (s *State) charged(tender string) int64 {
 		})
 }
 
+// asked is what authorizations of a tender will hold if they succeed that nobody answered for yet.
+func (s *State) asked(tender string) int64 {
+	return s.sum(func(op *Operation) bool { return op.Tender == tender && op.Kind == KindAuthorize && op.open() })
+}
+
 // held is what the authorizations of a tender still hold; lasting leaves out those about to be replaced and counts
 // those that may succeed.
 func (s *State) held(tender string, lasting bool) (n int64) {
