@@ -201,6 +201,18 @@ func TestFlows(t *testing.T) {
 		delete(second, "ship-from-dc@2 in_work")
 		second["ship-from-dc@2 delivered"] = 1
 		c.counted(t, flow, second)
+		if where[0] == "--database" {
+			// Another node counts the same, also what happens through it.
+			other := startNode(t, where)
+			o := &client{url: other.url}
+			o.counted(t, flow, second)
+			o.do(t.Context(), "POST", "/v1/fulfillments/"+states[0].Fulfillments[0].ID+"/accept", document{}).into(t, 200, nil)
+			delete(second, "ship-from-dc@2 open")
+			second["ship-from-dc@2 in_work"] = 1
+			o.counted(t, flow, second)
+			c.counted(t, flow, second)
+			other.stop(t)
+		}
 		verified(t, n, where)
 	})
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -117,7 +119,7 @@ type picture struct {
 }
 
 // seen reads a drawing. Texts are as wide as in a wide font.
-func seen(t *testing.T, svg []byte) (p picture) {
+func seen(t rapid.TB, svg []byte) (p picture) {
 	t.Helper()
 	p.lines = map[int][][2]float64{}
 	in := xml.NewDecoder(bytes.NewReader(svg))
@@ -184,7 +186,7 @@ func seen(t *testing.T, svg []byte) (p picture) {
 }
 
 // along returns points on a path of M, H and C.
-func along(t *testing.T, path string) (out [][2]float64) {
+func along(t rapid.TB, path string) (out [][2]float64) {
 	t.Helper()
 	var x, y float64
 	for _, step := range regexp.MustCompile(`[MHC][^MHC]*`).FindAllString(path, -1) {
@@ -285,7 +287,57 @@ func TestNothingLiesOnAnother(t *testing.T) {
 	}
 }
 
-// The test above can fail.
+// tangled writes a flow that compiles and in which anything may lead anywhere.
+func tangled(t *rapid.T) string {
+	var b strings.Builder
+	n := rapid.IntRange(2, 12).Draw(t, "states")
+	events := EventsOf(SubjectFulfillment)
+	leads := func(state string, most int) (out string) {
+		list := rapid.SliceOfNDistinct(rapid.SampledFrom(events), 0, most, rapid.ID[string]).Draw(t, state)
+		for _, event := range list {
+			if event == "enter" || strings.HasPrefix(event, "timer") || state != "any" && event == "fulfillment.accepted" {
+				continue
+			}
+			guard := rapid.SampledFrom([]string{"", `when: 'subject.status in ["open", "accepted", "incomprehensible_as_it_is"] && subject.units > 1', `}).Draw(t, "guard")
+			out += fmt.Sprintf("        - {event: %s, %sto: s%d}\n", event, guard, rapid.IntRange(0, n).Draw(t, "to"))
+		}
+		return out
+	}
+	b.WriteString("kind: fulfillment_flow\nname: tangled\nflow:\n  states:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "    - name: s%d\n      timers: [{name: slow, after: 36h, every: 12h}, {name: late, at: promise.deliver_by, offset: 1d, otherwise: 2d, every: 5d}]\n      on:\n", i)
+		fmt.Fprintf(&b, "        - {event: fulfillment.accepted, to: s%d}\n%s", i+1, leads(fmt.Sprint("s", i), 5))
+		b.WriteString("        - {events: [timer.slow, timer.late], do: [exception: {type: x, message: y}]}\n")
+	}
+	fmt.Fprintf(&b, "    - {name: s%d, final: true}\n  on:\n%s", n, leads("any", 6))
+	return b.String()
+}
+
+func TestNothingLiesOnAnotherInAnyFlow(t *testing.T) {
+	t.Parallel()
+	written, compiled := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		written++
+		text := tangled(t)
+		p, err := CompileText([]byte(text))
+		if err != nil {
+			return
+		}
+		compiled++
+		picture := seen(t, Diagram(Of(p), map[string]int64{"s0": 1_234_567}))
+		if len(picture.boxes) < len(Of(p).states) || len(picture.lines) == 0 {
+			t.Fatalf("saw %d boxes and %d lines", len(picture.boxes), len(picture.lines))
+		}
+		for _, problem := range picture.problems() {
+			t.Errorf("%s", problem)
+		}
+	})
+	if written >= 100 && compiled < written/2 {
+		t.Errorf("of %d flows only %d compiled", written, compiled)
+	}
+}
+
+// The tests above can fail.
 func TestWhatLiesOnAnotherIsFound(t *testing.T) {
 	t.Parallel()
 	p := picture{width: 100, height: 100, boxes: []box{{10, 10, 50, 30, 1, "label"}, {40, 20, 80, 30, 2, "state"}},
