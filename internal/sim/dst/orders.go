@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
 )
@@ -14,6 +15,7 @@ type follower struct {
 	before *order.Order
 	status map[string]order.FulfillmentStatus
 	moves  []inventory.Movement
+	byHand bool // a person names the location, whatever refused before
 }
 
 func (f *follower) begin() {
@@ -33,6 +35,8 @@ func (f *follower) event(o *order.Order, e *order.Event) {
 		w.cover.hit(exceptions, e.Exception.Type)
 	}
 	switch {
+	case e.Type == order.EventExceptionFixed:
+		f.byHand = e.Name == exception.FixShipFrom
 	case e.Type == order.EventHeld:
 		w.cover.hit(holdTypes, e.Hold.Type)
 	case len(e.Moves) > 0:
@@ -70,7 +74,7 @@ func (f *follower) created(o *order.Order, u *order.Fulfillment, e *order.Event)
 	if u.Status == order.FulfillmentOpen && len(o.Holds) > 0 {
 		fail(18, "a held order is not worked on", "fulfillment %s begins as open while %d holds are in force", u.ID, len(o.Holds))
 	}
-	if f.before != nil && slices.Contains(f.before.Excluded, u.Location) && len(e.Reserved) == 0 && o.RequiredLocation != u.Location {
+	if f.before != nil && !f.byHand && slices.Contains(f.before.Excluded, u.Location) && len(e.Reserved) == 0 && o.RequiredLocation != u.Location {
 		fail(21, "who refused is not asked again", "fulfillment %s is given to %s, which is excluded", u.ID, u.Location)
 	}
 }

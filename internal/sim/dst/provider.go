@@ -133,7 +133,7 @@ func (p *provider) reconcile() {
 					fail(32, "the ledgers agree", "%s %s is declined and the provider did it, and nobody is told", op.Kind, op.ID)
 				}
 			default:
-				if len(o.Exceptions) == 0 {
+				if len(o.Exceptions) == 0 && !op.AskAt.After(p.w.now) { // else it is about to be asked for
 					fail(31, "unknown outcomes are resolved", "%s %s is still %s, and nobody is told", op.Kind, op.ID, op.State)
 				}
 			}
