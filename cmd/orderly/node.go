@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/partner/pay"
 	"github.com/orderly-oms/orderly/internal/store"
 	"github.com/orderly-oms/orderly/internal/store/postgres"
 	"github.com/orderly-oms/orderly/internal/store/sqlite"
@@ -59,6 +60,7 @@ type node struct {
 	engine   *engine.Engine
 	api      *api.Server
 	webhooks *webhook.Worker
+	payments *pay.Worker
 	http     *http.Server
 	listener net.Listener
 	log      *slog.Logger
@@ -101,6 +103,8 @@ func (n *node) start(ctx context.Context, listen string, hooks webhookFlags) err
 	n.api = api.New(n.engine, api.Options{Open: open, Version: version(), Log: n.log, Webhooks: subscriptions})
 	n.webhooks = worker
 	worker.Register(n.api.Registry())
+	n.payments = pay.NewWorker(n.engine, pay.Options{Log: n.log})
+	n.payments.Register(n.api.Registry())
 	n.http = &http.Server{
 		Handler: n.api.Handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
@@ -130,6 +134,7 @@ func (n *node) serve(ctx context.Context) error {
 	n.engine.Run()
 	go relaxCollector(ctx)
 	n.webhooks.Run()
+	n.payments.Run()
 	failed := make(chan error, 1)
 	go func() { failed <- n.http.Serve(n.listener) }()
 	select {
@@ -149,6 +154,7 @@ func (n *node) close() error {
 	defer cancel()
 	err := n.http.Shutdown(ctx)
 	n.webhooks.Stop()
+	n.payments.Stop()
 	n.engine.Close()
 	return errors.Join(err, n.store.Close())
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
+	"github.com/orderly-oms/orderly/internal/partner/pay"
 	"github.com/orderly-oms/orderly/internal/webhook"
 )
 
@@ -64,6 +65,9 @@ type Server struct {
 	drained  chan struct{} // closed when draining
 	metrics  metrics
 	buffers  sync.Pool
+
+	providers *pay.Providers
+	books     *pay.Books
 }
 
 // New makes a server for an engine.
@@ -78,6 +82,7 @@ func New(e *engine.Engine, opt Options) *Server {
 		opt.Webhooks = webhook.NewSubscriptions(e, webhook.NewSender(webhook.SenderOptions{}))
 	}
 	s := &Server{engine: e, opt: opt, log: opt.Log, mux: http.NewServeMux(), drained: make(chan struct{})}
+	s.providers, s.books = pay.NewProviders(e), pay.NewBooks(e, pay.Options{Log: opt.Log})
 	s.buffers.New = func() any { return new(scratch) }
 	s.metrics = newMetrics(e)
 	s.routes = routes()

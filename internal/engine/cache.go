@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
@@ -88,10 +89,8 @@ func (c *cache) peek(k store.Key) *Entry {
 // Durable returns a record as it is stored, ErrNotFound when there is none. Memory only has what is
 // durable, and of a store that no other node writes to it has the latest.
 func (e *Engine) Durable(ctx context.Context, k store.Key) (*store.Record, error) {
-	if e.store.Exclusive() {
-		if en := e.cache.get(k); en != nil {
-			return &en.Record, nil
-		}
+	if en := e.own(k); en != nil {
+		return &en.Record, nil
 	}
 	records, err := e.store.Load(ctx, []store.Key{k})
 	if err != nil {
@@ -101,4 +100,29 @@ func (e *Engine) Durable(ctx context.Context, k store.Key) (*store.Record, error
 		return nil, ErrNotFound
 	}
 	return &records[0], nil
+}
+
+// own is what memory has of a record when no other node can have written it; else nil.
+func (e *Engine) own(k store.Key) *Entry {
+	if !e.store.Exclusive() {
+		return nil
+	}
+	return e.cache.get(k)
+}
+
+// ReadOrder returns an order as it is stored. Errors: ErrNotFound, those of the store.
+func (e *Engine) ReadOrder(ctx context.Context, id string) (*order.Order, error) {
+	k := e.OrderKey(id)
+	if en := e.own(k); en != nil {
+		return en.Value.(*order.Order), nil
+	}
+	r, err := e.Durable(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	en, err := decode(*r)
+	if err != nil {
+		return nil, err
+	}
+	return en.Value.(*order.Order), nil
 }

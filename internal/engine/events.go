@@ -43,11 +43,11 @@ func EventTypes() []string {
 	return slices.Concat(order.EventTypes, []string{
 		inventory.EventReservationHeld, inventory.EventReservationExtended, inventory.EventReservationClaimed,
 		inventory.EventReservationReleased, inventory.EventReservationExpired,
-	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes, LearnedEventTypes)
+	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes, LearnedEventTypes, PaymentEventTypes)
 }
 
 // privateKinds have log rows that are nobody's business outside.
-var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery, KindWebhookProgress}
+var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery, KindWebhookProgress, KindPaymentProvider, KindPaymentLease}
 
 // Cursor is a place in the log, one sequence per bucket: everything at or below it has been read.
 type Cursor []int64

@@ -28,6 +28,11 @@ const (
 	KindDelivery    store.Kind = "delivery"
 	// KindWebhookProgress holds each subscription's place in the log and the lease of the node that delivers.
 	KindWebhookProgress store.Kind = "webhook_progress"
+	// KindPaymentProvider is where a payment provider is reached, with its secret. KindReconciliation is what came of comparing
+	// the books with one for a day, KindPaymentLease which node carries payments.
+	KindPaymentProvider store.Kind = "payment_provider"
+	KindReconciliation  store.Kind = "reconciliation"
+	KindPaymentLease    store.Kind = "payment_lease"
 	// KindStock is the stream of inventory feeds. It has log rows but no records.
 	KindStock store.Kind = "stock"
 	// KindCapacity is what of a location's capacity was opened, by the location's id.
@@ -42,6 +47,12 @@ const (
 	// KindLearned is what one learner learned from the log, with its place there.
 	KindLearned store.Kind = "learned"
 )
+
+// PaymentEventTypes lists the events about payments that are of no order.
+var PaymentEventTypes = []string{EventReconciled}
+
+// EventReconciled says that the books were compared with a payment provider's for a day.
+const EventReconciled = "payment_reconciliation.made"
 
 // referenceKinds are held in memory on every node.
 var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindLearned}

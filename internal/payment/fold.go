@@ -134,7 +134,7 @@ func (s *State) Outcome(out *Outcome, at time.Time) error {
 	}
 	switch out.Status {
 	case Unknown:
-		op.State = Unknown
+		op.State, op.Code, op.Message = Unknown, out.Code, out.Message
 		return nil
 	case Succeeded:
 		s.succeeded(op, out, at)

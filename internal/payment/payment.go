@@ -104,7 +104,7 @@ type Operation struct {
 	Requested int64 `json:"requested,omitempty"`
 	// Released is what an authorization let go of by itself: it expired, or a void was declined.
 	Released int64 `json:"released,omitempty"`
-	// Code and Message say why it was declined.
+	// Code and Message say why it was declined, or why nobody knows.
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 	// By is who wrote it down when no provider was asked.
