@@ -124,7 +124,9 @@ func (d *editing) substitutes(l *Line, s *Substitution) func() error {
 		given := l.worthOf(live) - l.worthOf(live-s.Quantity)
 		if s.UnitPrice == nil && n.Total > given {
 			less := n.Total - given // what rounding each part by itself made more
-			n.Discount += less
+			off := min(less, n.UnitPrice*n.Quantity-n.Discount)
+			n.Discount += off
+			n.Tax -= less - off // of what costs nothing but its tax
 			n.Total -= less
 		}
 		if n.Total > given && s.Consent == nil {
