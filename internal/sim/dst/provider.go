@@ -13,6 +13,7 @@ import (
 type provider struct {
 	w          *World
 	operations map[string]*effect
+	told       map[string]bool // operations that a person was asked about, and may have closed
 }
 
 // effect is what the provider did about an operation.
@@ -129,11 +130,11 @@ func (p *provider) reconcile() {
 					fail(32, "the ledgers agree", "%s %s is booked and the provider never did it", op.Kind, op.ID)
 				}
 			case payment.Declined:
-				if done && len(o.Exceptions) == 0 {
+				if done && !p.told[op.ID] {
 					fail(32, "the ledgers agree", "%s %s is declined and the provider did it, and nobody is told", op.Kind, op.ID)
 				}
 			default:
-				if len(o.Exceptions) == 0 && !op.AskAt.After(p.w.now) { // else it is about to be asked for
+				if !p.told[op.ID] && !op.AskAt.After(p.w.now) { // else it is about to be asked for
 					fail(31, "unknown outcomes are resolved", "%s %s is still %s, and nobody is told", op.Kind, op.ID, op.State)
 				}
 			}

@@ -138,6 +138,7 @@ func (w *World) hear(o *order.Order, e *order.Event) {
 			w.doubt(o)
 		}
 	case order.EventExceptionOpened:
+		w.provider.told[e.Exception.Data["operation"]] = true
 		if w.chance(w.weather.service) {
 			w.in(w.between(time.Minute, 30*time.Hour), func() { w.fix(w.watch.orders[o.ID].now) })
 		}

@@ -69,7 +69,7 @@ func newWorld(opt Options) *World {
 	}
 	w.weather = w.drawWeather()
 	w.retailer, w.rules = w.drawRetailer(), rules()
-	w.provider = &provider{w: w, operations: map[string]*effect{}}
+	w.provider = &provider{w: w, operations: map[string]*effect{}, told: map[string]bool{}}
 	w.watch = newWatch(w)
 	return w
 }
