@@ -74,13 +74,10 @@ func (p *planner) declined(op *Operation, out *Outcome) {
 }
 
 // notFound asks again, with the same id, for what the provider never heard of, though it may not be wanted any more: the
-// first request may arrive after all, so it cannot be taken back. What is not wanted is given back once it is done.
+// first request may arrive after all, so it cannot be taken back. What is not wanted is given back once it is done. Of
+// an operation whose outcome is known it is an answer that was overtaken; should it be true, the reconciliation says so.
 func (p *planner) notFound(op *Operation) {
-	switch {
-	case op.State == Succeeded:
-		p.mismatch(op, op.Amount, "%s does not know %s %s of %d minor units, which it said succeeded", op.Provider, op.Kind, op.ID, op.Amount)
-		return
-	case !op.open():
+	if !op.open() {
 		return
 	}
 	again := *op
