@@ -481,6 +481,43 @@ func TestChangesOfWhatIsPaid(t *testing.T) {
 	})
 }
 
+// Goods exchanged for dearer ones: what comes back pays its part, which is only written down, and the new tender the rest; nothing
+// of the first order is refunded.
+func TestExchangePaysTheNewOrder(t *testing.T) {
+	n := open(t, stores["sqlite"](t)(), newClock())
+	n.retailer(1, 2, 10)
+	n.publish(policy.KindPayment, "shop", payPolicy)
+	p := newPSP(n)
+	o := n.capture(paidBasket("a", "S0"))
+	p.work()
+	n.ship(o.Fulfillments[0].ID)
+	p.work()
+	n.step(o.Fulfillments[0].ID, "deliver", order.Step{})
+	r, err := n.Exchange(background, o.ID, &order.NewExchange{
+		Return: order.NewReturn{Lines: []order.NewReturnLine{{Line: "1", Quantity: 1}}}, When: order.ExchangeNow,
+		Lines: []order.NewLine{{SKU: "S1", Quantity: 1, UnitPrice: 3000}}, Tenders: []order.Tender{{Type: "card", Amount: 621, Reference: "tok_2"}},
+	}, false, engine.Meta{Actor: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.work()
+	next := n.stored(r.Value.(*engine.ReturnAnswer).Exchange.ID)
+	if next.PaymentStanding() != payment.StandAuthorized {
+		t.Errorf("the new order's payments are %s: %+v", next.PaymentStanding(), next.Payment)
+	}
+	n.ship(next.Fulfillments[0].ID)
+	p.work()
+	if _, err := n.ReceiveReturn(background, r.Value.(*engine.ReturnAnswer).Return.ID, &order.Receipt{Location: "L00"}, engine.Meta{Actor: "L00"}); err != nil {
+		t.Fatal(err)
+	}
+	p.work()
+	p.want(2379+621, 2379+621, 0, 0)
+	if next = n.stored(next.ID); next.PaymentStanding() != payment.StandCaptured || n.stored(o.ID).PaymentStanding() != payment.StandCaptured {
+		t.Errorf("payments of the new order %s, of the first %s", next.PaymentStanding(), n.stored(o.ID).PaymentStanding())
+	}
+	n.audited()
+}
+
 // What a provider says against what is known is booked when money moved, and a person is told either way.
 func TestContradictions(t *testing.T) {
 	eachQuiet(t, func(t *testing.T, n *node) {
