@@ -34,7 +34,7 @@ func paymentRoutes() []Route {
 		},
 		{
 			Method: "POST", Path: "/v1/orders/{id}/payments/retry", ID: "retryPayments", Tag: "payments", Scope: auth.PaymentsWrite, Status: 200,
-			Summary: "Ask the provider anew for what was declined, and once more what became of operations that nobody answered for", Out: order.Order{}, Handle: command(true, retryPayments), In: PaymentRetry{},
+			Summary: "Ask the provider anew for what was declined, and now what became of operations that are unknown or were given up", Out: order.Order{}, Handle: command(true, retryPayments), In: PaymentRetry{},
 		},
 		{
 			Method: "POST", Path: "/v1/orders/{id}/refunds", ID: "refundOrder", Tag: "payments", Scope: auth.ServiceAdjust, Status: 200,

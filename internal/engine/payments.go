@@ -102,7 +102,7 @@ func (e *Engine) AddPayment(ctx context.Context, id string, n *order.NewPayment,
 	})
 }
 
-// RetryPayments asks anew for what was declined, and what became of that which nobody answered for. The reply's value is the order.
+// RetryPayments asks anew for what was declined, and now what became of that which is unknown or was given up. The reply's value is the order.
 func (e *Engine) RetryPayments(ctx context.Context, id string, m Meta) (*Reply, error) {
 	return e.changeOrder(ctx, id, m, func(tx *Tx, o *order.Order) ([]order.Event, error) { return o.RetryPayments(tx.Now) })
 }

@@ -182,8 +182,8 @@ func (o *Order) CashAtHandover(by string, at time.Time) ([]Event, error) {
 	return events, nil
 }
 
-// RetryPayments gives the events that have declined operations asked for anew, and ask once more what became of those
-// that nobody answered for. Returns a *Refusal when there are none.
+// RetryPayments gives the events that have declined operations asked for anew, and ask now what became of those that
+// are unknown or were given up. Returns a *Refusal when there are none.
 func (o *Order) RetryPayments(now time.Time) ([]Event, error) {
 	if o.Payment == nil {
 		return nil, refuse(CodeNoPayments, "", "no provider acts for the order")
@@ -198,7 +198,7 @@ func (o *Order) RetryPayments(now time.Time) ([]Event, error) {
 		events = append(events, Event{Type: EventPaymentInquiry, Payment: &op})
 	}
 	if len(events) == 0 {
-		return nil, refuse(CodeNothingToDo, "", "no payment was declined, and none waits for an answer that nobody gives")
+		return nil, refuse(CodeNothingToDo, "", "no payment was declined, is unknown or was given up")
 	}
 	return events, nil
 }

@@ -264,10 +264,11 @@ func (s *State) CashDue(w *Want) []int64 {
 	return out
 }
 
-// AskAgain are the operations that nobody answered for, as they are asked for once more by now.
+// AskAgain are the operations of which nobody knows what became, or asks any more, as they are asked for once more by
+// now. Those that wait for their first answer are left to it.
 func (s *State) AskAgain(now time.Time) (out []Operation) {
 	for i := range s.Operations {
-		if op := s.Operations[i]; op.open() && op.AskAt.IsZero() {
+		if op := s.Operations[i]; op.State == Unknown || op.open() && op.AskAt.IsZero() {
 			op.Attempts, op.AskAt = 1, s.Rules.askAt(1, now)
 			out = append(out, op)
 		}
