@@ -34,7 +34,7 @@ var layers = [][]string{
 	{"internal/engine"},
 	{"internal/audit", "internal/intake", "internal/lease"},
 	{"internal/webhook", "internal/partner/pay"},
-	{"internal/api"},
+	{"internal/api", "internal/partner/sandbox"},
 	{"internal/sim", "internal/bench"},
 	{"internal/sim/dst"},
 	{"internal/e2e", "internal/arch"},
