@@ -65,7 +65,8 @@ var taken = []string{
 // checkSteps compares what a log row did with the published state machine. A
 // command may come with steps that it implies; its own event is the last.
 func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []order.Event) {
-	last := map[string]string{} // command by fulfillment
+	last := map[string]string{}                 // command by fulfillment
+	var made map[string]order.FulfillmentStatus // what fulfillments of this row begin as
 	// An order whose units are sent again is open again.
 	reopened := slices.ContainsFunc(list, func(e order.Event) bool { return e.Type == order.EventFulfillmentLost })
 	for i := range list {
@@ -84,10 +85,16 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 		if e.Type == order.EventFulfillmentCreated && e.Fulfillment.Status != order.FulfillmentOpen && e.Fulfillment.Status != order.FulfillmentHeld {
 			f.edges.add("fulfillment %s begins as %s, at version %d", e.Fulfillment.ID, e.Fulfillment.Status, c.Version)
 		}
+		if e.Type == order.EventFulfillmentCreated {
+			if made == nil {
+				made = map[string]order.FulfillmentStatus{}
+			}
+			made[e.Fulfillment.ID] = e.Fulfillment.Status
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(last)) {
 		f.edges.LookedAt++
-		from := order.FulfillmentOpen // made by this very row
+		from := made[id] // by this very row
 		if f.now != nil {
 			if was := f.now.Fulfillment(id); was != nil {
 				from = was.Status
