@@ -61,6 +61,9 @@ func TestDemoEndsConsistent(t *testing.T) {
 	if p := r.Payments; p.Authorised != p.Captured+p.Voided+p.Open || p.Captured == 0 {
 		t.Errorf("cents do not add up: %+v", p)
 	}
+	if p := r.Payments; p.Accounts < 150 || p.Operations < 2*p.Accounts-20 || p.Declined == 0 || p.Unclear == 0 || p.Open > p.Authorised/10 {
+		t.Errorf("the payment provider had too little to do, or was left with too much: %+v", p)
+	}
 	var out, log bytes.Buffer
 	m := &Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
 	if code := m.Run(t.Context(), []string{"verify", "--data", data}); code != 0 {
@@ -149,7 +152,7 @@ func TestDemoRepeatsWithItsSeed(t *testing.T) {
 
 func TestDemosPoliciesPassTheirExamples(t *testing.T) {
 	files, err := filepath.Glob("../../internal/sim/policies/*.yaml")
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("%v, %v", files, err)
 	}
 	for _, command := range []string{"check", "test"} {

@@ -62,9 +62,6 @@ func (w *world) load(ctx context.Context) error {
 		}
 		items = items[n:]
 	}
-	if w.opt.Nearest {
-		return nil
-	}
 	return w.publish(ctx)
 }
 
@@ -113,15 +110,15 @@ func (w *world) hire(ctx context.Context) (revoke func(), err error) {
 	warehouses := &site{w: w, name: "warehouse", client: hired("warehouses", fulfils...), behaviour: warehouseBehaviour}
 	shops := &site{w: w, name: "store", client: hired("stores", fulfils...), behaviour: storeBehaviour}
 	carrier := &courier{w: w, client: hired("carriers", fulfils...)}
-	bank := hired("payment provider", auth.EventsRead)
+	w.bank.client = hired("payment provider", auth.EventsRead, auth.PaymentsWrite, auth.OrdersWrite)
 	w.feed = &feed{w: w, client: hired("inventory feeds", auth.InventoryRead, auth.InventoryWrite)}
 	w.watch.read = newReader(w.admin, "", w.watch.hear)
 	w.readers = []*reader{
 		w.watch.read,
-		newReader(warehouses.client, "fulfillment.created", warehouses.hear),
-		newReader(shops.client, "fulfillment.created", shops.hear),
+		newReader(warehouses.client, siteTypes, warehouses.hear),
+		newReader(shops.client, siteTypes, shops.hear),
 		newReader(carrier.client, "fulfillment.shipped", carrier.hear),
-		newReader(bank, "order.captured,order.cancelled,fulfillment.shipped,fulfillment.handed_over,fulfillment.cancelled", w.bank.hear),
+		newReader(w.bank.client, paymentTypes, w.bank.hear),
 	}
 	return revoke, err
 }

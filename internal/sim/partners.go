@@ -61,8 +61,12 @@ type site struct {
 	client    *client
 	behaviour behaviour
 	mu        sync.Mutex
-	answers   map[string]int // by location
+	answers   map[string]int    // by location
+	held      map[string]string // by fulfillment that is not to be begun yet: its location; used by the reader only
 }
+
+// maxHeld bounds the fulfillments of which a site remembers where they are; of others it asks.
+const maxHeld = 100_000
 
 // job is one fulfillment at a location.
 type job struct {
@@ -78,27 +82,45 @@ type job struct {
 	tries    int
 }
 
-// hear takes up a fulfillment when it is for a location of this kind.
+// siteTypes are the events that sites follow.
+const siteTypes = order.EventFulfillmentCreated + "," + order.EventFulfillmentReleased
+
+// hear takes up a fulfillment when it is for a location of this kind, once nothing holds it.
 func (s *site) hear(e *engine.Published) {
 	var event order.Event
-	if json.Unmarshal(e.Data, &event) != nil || event.Fulfillment == nil {
+	if json.Unmarshal(e.Data, &event) != nil {
 		return // the watcher reports what cannot be read
 	}
-	f := event.Fulfillment
-	l, ok := s.w.data.directory.Location(f.Location)
-	if !ok || (l.Type == network.DC) != (s.name == "warehouse") {
-		return
+	id, location := event.FulfillmentID, s.held[event.FulfillmentID]
+	delete(s.held, id)
+	if f := event.Fulfillment; f != nil {
+		if id, location = f.ID, f.Location; f.Status == order.FulfillmentHeld {
+			if s.held == nil || len(s.held) >= maxHeld {
+				s.held = map[string]string{}
+			}
+			s.held[id] = location
+			return
+		}
 	}
-	s.w.agenda.after(0, func(ctx context.Context) { s.begin(ctx, l, f.ID) })
+	if location == "" || s.serves(location) {
+		s.w.agenda.after(0, func(ctx context.Context) { s.begin(ctx, id) })
+	}
+}
+
+// serves reports whether the location is of this kind.
+func (s *site) serves(location string) bool {
+	l, ok := s.w.data.directory.Location(location)
+	return ok && (l.Type == network.DC) == (s.name == "warehouse")
 }
 
 // begin reads the order and decides how this job will go.
-func (s *site) begin(ctx context.Context, l *network.Location, id string) {
+func (s *site) begin(ctx context.Context, id string) {
 	var o order.Order
-	if !s.read(ctx, id, &o) {
+	if !s.read(ctx, id, &o) || !s.serves(o.Fulfillment(id).Location) {
 		return
 	}
 	f := o.Fulfillment(id)
+	l, _ := s.w.data.directory.Location(f.Location)
 	c := newChance(s.w.data.Seed, s.name, o.Channel, o.ExternalID, l.ID, f.Lines[0].Line)
 	j := &job{location: l, id: id, c: c, step: *f, at: s.w.watch.lives.begin(&o, f), slow: s.w.data.slowness(l)}
 	j.reject = c.happens(s.behaviour.reject)

@@ -25,11 +25,18 @@ const (
 )
 
 // policyKinds are published in this sequence.
-var policyKinds = []string{"availability", "promise", "sourcing"}
+var policyKinds = []string{"payment", "availability", "promise", "sourcing"}
+
+// payingAnyway are the kinds that do not say where orders ship from, and hold under the nearest rule as well.
+const payingAnyway = 1
 
 // publish saves the retailer's policies and puts them in force.
 func (w *world) publish(ctx context.Context) error {
-	for _, kind := range policyKinds {
+	kinds := policyKinds
+	if w.opt.Nearest {
+		kinds = kinds[:payingAnyway]
+	}
+	for _, kind := range kinds {
 		text, err := policyFiles.ReadFile(path.Join("policies", kind+".yaml"))
 		if err != nil {
 			return err

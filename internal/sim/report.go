@@ -10,9 +10,11 @@ import (
 	"sync/atomic"
 
 	"github.com/orderly-oms/orderly/internal/api"
+	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/kpi"
 	"github.com/orderly-oms/orderly/internal/order"
+	"github.com/orderly-oms/orderly/internal/partner/sandbox"
 )
 
 // Shoppers says what shoppers did. All of it repeats with the seed, except
@@ -236,6 +238,7 @@ func (w *world) checkStock(ctx context.Context, r *Report) error {
 		})
 		r.Stock.Positions = positions.Load()
 		if err != nil { // what differed may have changed between, so nothing is said about it
+			r.Stock.Differences = 0
 			return err
 		}
 		if r.Stock.Differences = differences.Load(); r.Stock.Differences == 0 {
@@ -296,37 +299,37 @@ func (w *watch) compare(sku string, page []api.PositionView, last bool) (differe
 	return differences
 }
 
+// bankReader is the last of the readers.
+func (w *world) bankReader() *reader { return w.readers[len(w.readers)-1] }
+
 // checkPayments compares the provider's ledger with the orders of the server.
 // Orders that differ are asked for again: they may have gone on meanwhile.
-func (w *world) checkPayments(ctx context.Context, r *Report) error {
-	reader := w.readers[len(w.readers)-1]
-	err := reader.catchUp(ctx)
+func (w *world) checkPayments(ctx context.Context, r *Report) (err error) {
 	var differ []string
+	accounts := w.bank.sandbox.Groups(func(op *sandbox.Operation) string { return engine.OrderOfOperation(op.ID) })
 	for cursor := ""; err == nil; {
 		var page api.Page[order.Order]
 		if err = w.admin.get(ctx, "/v1/orders"+query("limit", "200", "cursor", cursor), &page); err != nil {
 			break
 		}
 		for i := range page.Items {
-			if !w.bank.compare(&page.Items[i], false) {
-				differ = append(differ, page.Items[i].ID)
+			if o := &page.Items[i]; !w.bank.compare(o, accounts[o.ID], false) {
+				differ = append(differ, o.ID)
 			}
 		}
 		if cursor = page.Next; cursor == "" {
 			break
 		}
 	}
-	if err == nil && len(differ) > 0 {
-		err = reader.catchUp(ctx)
-	}
 	for i := 0; i < len(differ) && err == nil; i++ {
 		var o order.Order
 		if err = w.admin.get(ctx, "/v1/orders/"+differ[i], &o); err == nil {
-			w.bank.compare(&o, true)
+			w.bank.compare(&o, w.bank.account(o.ID), true)
 		}
 	}
 	var findings []string
 	r.Payments, findings = w.bank.ledger()
+	r.Payments.Accounts = int64(len(accounts))
 	r.Problems = append(r.Problems, findings...)
 	return err
 }

@@ -40,7 +40,7 @@ func sample() Report {
 		},
 		Units:    Units{Opening: 150_000, Received: 300, Counted: -40, Shipped: 1200, OnHand: 149_060},
 		Stock:    Stock{Positions: 33_836},
-		Payments: Ledger{Authorised: 8_000_000, Captured: 7_000_000, Voided: 200_000, Open: 800_000, Compared: 531, Differences: 1},
+		Payments: Ledger{Authorised: 8_000_000, Captured: 7_000_000, Voided: 200_000, Open: 800_000, Accounts: 533, Operations: 1480, Declined: 9, Unclear: 31, Compared: 531, Differences: 1},
 		Partners: Partners{Answers: 3000, Repeats: 60, OutOfTurn: 30, Outages: 50, Sales: 60, Counts: 10, Receipts: 4},
 		Requests: 9000, Refused: map[string]int64{"wrong_state": 80}, Latency: map[string]Latency{"capture": {Requests: 533, P50MS: 1.2, P99MS: 9.8}},
 	}

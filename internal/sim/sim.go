@@ -80,7 +80,7 @@ type world struct {
 	agenda *agenda
 	stats  *apiStats
 	watch  *watch
-	bank   *provider
+	bank   *bank
 	shop   *client
 	admin  *client
 	feed   *feed
@@ -107,7 +107,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	w.agenda = newAgenda()
 	w.admin = newClient(o.Target, o.Key, w.stats)
 	w.watch = newWatch(w.data)
-	w.bank = newProvider(w.data.Seed)
+	var err error
+	if w.bank, err = openBank(w); err != nil {
+		return nil, err
+	}
+	defer w.bank.close()
 	revoke, err := w.hire(ctx)
 	defer revoke()
 	if err == nil {
@@ -142,6 +146,14 @@ func (w *world) open(ctx context.Context) error {
 		}
 	}
 	if w.rule, err = w.sourcingRule(ctx); err != nil {
+		return err
+	}
+	// The provider has to know what it did before it is asked for more.
+	if err := w.bankReader().catchUp(ctx); err != nil {
+		return err
+	}
+	w.bank.begin()
+	if err := w.bank.register(ctx); err != nil {
 		return err
 	}
 	// What stands in the log is history for the watcher, and for partners work that may be open.
@@ -210,7 +222,7 @@ func (w *world) show(ctx context.Context) error {
 }
 
 // settle waits until nobody has anything left to do: no answer is due, every
-// reader is at the end of the log, and no basket is held. Orders that wait for
+// reader is at the end of the log, no basket is held, and every payment has its outcome. Orders that wait for
 // stock are left waiting. It gives up when nothing happens for maxQuiet.
 func (w *world) settle(ctx context.Context) error {
 	tick := time.NewTicker(settleCheck)
@@ -222,7 +234,7 @@ func (w *world) settle(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if w.at(head) && w.agenda.open() == 0 {
+			if w.at(head) && w.agenda.open() == 0 && w.bank.waiting() == 0 {
 				return nil
 			}
 		}

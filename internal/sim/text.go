@@ -42,6 +42,7 @@ func (r *Report) Write(w io.Writer) error {
 	row("stock", "%d units at first, %d received, %+d at tills, lost or counted, %d shipped, %d left", r.Units.Opening, r.Units.Received, r.Units.Counted, r.Units.Shipped, r.Units.OnHand)
 	row("", "%d positions compared with their movements, %d differ", r.Stock.Positions, r.Stock.Differences)
 	row("payments", "%s authorised, %s captured, %s voided, %s open", euros(r.Payments.Authorised), euros(r.Payments.Captured), euros(r.Payments.Voided), euros(r.Payments.Open))
+	row("", "%d operations, %d declined, %d without a clear answer at first", r.Payments.Operations, r.Payments.Declined, r.Payments.Unclear)
 	row("", "%d orders compared with the provider's ledger, %d differ", r.Payments.Compared, r.Payments.Differences)
 	row("partners", "%d answers, %d sent twice, %d out of turn, %d late by outages", r.Partners.Answers, r.Partners.Repeats, r.Partners.OutOfTurn, r.Partners.Outages)
 	row("feeds", "%d till feeds, %d counts, %d receipts", r.Partners.Sales, r.Partners.Counts, r.Partners.Receipts)

@@ -97,7 +97,7 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 		return
 	}
 	n := v.order
-	n.Tenders = w.bank.authorise(&n)
+	n.Tenders = w.bank.tokens(&n)
 	var offer *inventory.Offer
 	if v.ask {
 		n.ReservationID, offer = w.choose(ctx, &n)
@@ -115,10 +115,6 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 	err := w.shop.post(ctx, "capture", "/v1/orders", &n, &o)
 	w.ordered(ctx, err)
 	if err != nil {
-		var no *refusal
-		if errors.As(err, &no) && no.Status < 500 {
-			w.bank.release(n.Tenders)
-		}
 		return
 	}
 	if offer != nil {
