@@ -78,6 +78,7 @@ type batch struct {
 // mark is a change of a position that no movement makes.
 type mark struct {
 	safety        *int64
+	lowered       int64 // by how much it was lowered
 	asOf, changed time.Time
 	had           *int64 // stored on_hand that it was worked out from
 }
@@ -223,7 +224,7 @@ func (tx *Tx) Mark(k inventory.PositionKey, safety *int64, asOf, changed time.Ti
 	was, _ := book.Get(k)
 	m := tx.marks[k]
 	if safety != nil {
-		m.safety = safety
+		m.safety, m.lowered = safety, m.lowered+was.Safety-*safety
 		book.SetSafety(k, *safety)
 		tx.undo = append(tx.undo, func() { book.SetSafety(k, was.Safety) })
 	}
@@ -310,6 +311,7 @@ func (tx *Tx) keep(u *Unique, key *IdempotencyKey, reply *Reply) error {
 		was := b.marks[k]
 		if m.safety != nil {
 			was.safety = m.safety
+			b.net.Lower(k, m.lowered)
 		}
 		if !m.asOf.IsZero() {
 			was.asOf = m.asOf

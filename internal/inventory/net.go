@@ -29,11 +29,24 @@ func Net(movements []Movement) []Change {
 type Netting struct {
 	at      map[PositionKey]int // index into changes
 	changes []Change
+	lowered []int64 // per change: by how much safety stock was lowered so far, net
 }
 
 // Add takes the next movement.
 func (n *Netting) Add(m Movement) {
-	key := PositionKey{m.SKU, m.Location}
+	i := n.index(PositionKey{m.SKU, m.Location})
+	c := &n.changes[i]
+	c.Delta = c.Plus(m.Delta())
+	if m.IsTake() {
+		c.Need = max(c.Need, -c.Available()-n.lowered[i])
+	}
+}
+
+// Lower notes that the safety stock of a position is lower from here on, by less than nothing when it is
+// higher: a guard goes by what is stored before everything, and takes that come later have that much more.
+func (n *Netting) Lower(key PositionKey, by int64) { n.lowered[n.index(key)] += by }
+
+func (n *Netting) index(key PositionKey) int {
 	i, ok := n.at[key]
 	if !ok {
 		if n.at == nil {
@@ -41,13 +54,9 @@ func (n *Netting) Add(m Movement) {
 		}
 		i = len(n.changes)
 		n.at[key] = i
-		n.changes = append(n.changes, Change{PositionKey: key})
+		n.changes, n.lowered = append(n.changes, Change{PositionKey: key}), append(n.lowered, 0)
 	}
-	c := &n.changes[i]
-	c.Delta = c.Plus(m.Delta())
-	if m.IsTake() {
-		c.Need = max(c.Need, -c.Available())
-	}
+	return i
 }
 
 // Changes returns the changes so far in ascending order of SKU and location. The
@@ -64,5 +73,5 @@ func (n *Netting) Changes() []Change {
 func (n *Netting) Reset() {
 	clear(n.at)
 	clear(n.changes) // lets go of the strings
-	n.changes = n.changes[:0]
+	n.changes, n.lowered = n.changes[:0], n.lowered[:0]
 }

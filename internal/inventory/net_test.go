@@ -153,3 +153,18 @@ func TestCoverKeepsOnHandFromGoingBelowZero(t *testing.T) {
 		}
 	}
 }
+
+// What a guard asks of the stored position takes into account that safety stock was changed before, and not after, a take.
+func TestNettingWithSafetyStock(t *testing.T) {
+	k := PositionKey{"A", "dc"}
+	take := Movement{SKU: "A", Location: "dc", From: Free, To: Reserved, Quantity: 5}
+	for _, c := range []struct{ before, after, need int64 }{{0, 0, 5}, {2, 0, 3}, {0, 2, 5}, {-2, 0, 7}, {0, -2, 5}, {9, 0, 0}} {
+		var n Netting
+		n.Lower(k, c.before)
+		n.Add(take)
+		n.Lower(k, c.after)
+		if got := n.Changes(); len(got) != 1 || got[0].Need != c.need {
+			t.Errorf("lowered by %d, taken, lowered by %d: %+v, want need %d", c.before, c.after, got, c.need)
+		}
+	}
+}
