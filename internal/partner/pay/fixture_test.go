@@ -218,12 +218,12 @@ func newShop(t *testing.T, db store.Store) *shop {
 	ctx, m := t.Context(), engine.Meta{Actor: "test"}
 	must(e.PutDocuments(ctx, []engine.Document{
 		{Kind: engine.KindLocation, ID: "dc", Value: &network.Location{
-			ID: "dc", Type: network.DC, TimeZone: "UTC", Capabilities: []network.Capability{network.CanShip}, Address: network.Address{Country: "DE"},
+			ID: "dc", Type: network.DC, TimeZone: "UTC", Capabilities: []network.Capability{network.CanShip, network.CanReturn}, Address: network.Address{Country: "DE"},
 		}},
 		{Kind: engine.KindChannel, ID: "web", Value: &network.Channel{ID: "web", Type: network.Web, Currency: "EUR"}},
 		{Kind: engine.KindSKU, ID: "A", Value: &catalog.SKU{SKU: "A"}},
 	}, m))
-	must(e.Adjust(ctx, &engine.Adjustments{Items: []engine.Adjustment{{SKU: "A", Location: "dc", Quantity: 1000}}, Reason: "receipt"}, m))
+	must(e.Adjust(ctx, &engine.Adjustments{Items: []engine.Adjustment{{SKU: "A", Location: "dc", Quantity: 10_000}}, Reason: "receipt"}, m))
 	must(e.SavePolicy(ctx, policy.KindPayment, "main", rules, "", m))
 	must(e.PublishPolicy(ctx, policy.KindPayment, "main", engine.Publish{}, m))
 	must(pay.NewProviders(e).Put(ctx, "psp", pay.Settings{URL: "https://psp.example/gate/", Secret: "s3cret"}, m))

@@ -23,7 +23,7 @@ const (
 	CodeDeclined  = "card_declined"
 	CodeNoToken   = "no_token"
 	CodeNoParent  = "unknown_parent"
-	CodeExpired   = "expired"
+	CodeExpired   = payment.CodeExpired
 	CodeTooMuch   = "exceeds_parent"
 	CodeCurrency  = "other_currency"
 	messageOther  = "the id was used for another request"
