@@ -326,6 +326,33 @@ func TestReportByDay(t *testing.T) {
 	}
 }
 
+// A ledger that is restored from what it told goes on as if it had never stopped.
+func TestRestoreGoesOn(t *testing.T) {
+	x, y := newTill(t, sandbox.Options{}), newTill(t, sandbox.Options{})
+	for _, q := range []pay.Request{
+		auth("a", 1000, "tok"), of("capture", "c", 600, "a"), of("void", "v", 100, "a"), of("refund", "r", 200, "c"), auth("d", 5, "decline_once_1"), auth("n", 5, "decline_"),
+	} {
+		_, a := x.do(q)
+		q.Currency = "EUR"
+		y.Restore(q, a)
+		y.Restore(q, a) // it is told again
+	}
+	for _, q := range []pay.Request{
+		of("capture", "c", 600, "a"), of("capture", "c2", 301, "a"), of("capture", "c3", 300, "a"), of("refund", "r2", 401, "c"), of("refund", "r3", 400, "c"), auth("d", 5, "decline_once_1"), auth("e", 5, "decline_once_1"), auth("n", 5, "decline_"),
+	} {
+		_, a := x.do(q)
+		if _, b := y.do(q); a != b {
+			t.Errorf("%+v: %+v, restored %+v", q, a, b)
+		}
+	}
+	if x.Sums(nil) != y.Sums(nil) || !slices.Equal(x.Entries(), y.Entries()) {
+		t.Errorf("%+v, restored %+v", x.Sums(nil), y.Sums(nil))
+	}
+	if wrong := y.Check(); wrong != nil {
+		t.Error(wrong)
+	}
+}
+
 func TestFaultsRepeatWithTheirSeed(t *testing.T) {
 	run := func(seed uint64, backwards bool) map[string]int {
 		x := newTill(t, sandbox.Options{Seed: seed, Faults: sandbox.Faults{Cut: .2, ErrorAfter: .2, ErrorBefore: .2, Pending: .2}})
