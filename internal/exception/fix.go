@@ -68,7 +68,7 @@ var fixes = []Fix{
 	{ID: FixReship, Title: "Send again", Meaning: "Takes the units for lost and sends others", Takes: []string{"lines", "reason"}, Rule: true, Right: auth.ServiceReship},
 	{ID: FixResource, Title: "Give it to another location", Meaning: "Takes the units back and decides again without the location; one that has accepted is asked to stop", Takes: []string{"reason"}, Rule: true},
 	{ID: FixRestock, Title: "Put it back in stock", Meaning: "Units of the return that wait for their place can be sold again where they are", Takes: []string{"reason"}, Rule: true},
-	{ID: FixRetryPayment, Title: "Try the payment again", Meaning: "Asks the provider again, with the same id", Takes: []string{"reason"}, Rule: true},
+	{ID: FixRetryPayment, Title: "Try the payment again", Meaning: "Asks anew for what was declined, and what became of what nobody answered for", Takes: []string{"reason"}, Rule: true},
 	{ID: FixRetrySourcing, Title: "Look for a location again", Meaning: "Looks for locations for all units that none has; refused while there are none", Takes: []string{"reason"}, Rule: true},
 	{ID: FixShipFrom, Title: "Ship from a location", Meaning: "Gives the units to the location named, whatever policies say, if it has them", Needs: []string{"location"}, Takes: []string{"service", "lines", "reason"}, Rule: true},
 	{ID: FixWait, Title: "Wait", Meaning: "Sets the exception aside; it comes back unless it is closed before", Takes: []string{"hours", "reason"}, Keeps: true, Rule: true, alone: true},
