@@ -119,12 +119,17 @@ func TestCapacityFollowsItsLimit(t *testing.T) {
 	each(t, func(t *testing.T, n *node) {
 		n.retailer(1, 1, 100)
 		day := func(limit int64) { n.limit(network.Capacity{OrdersPerDay: &limit}) }
+		// What it accepted stays with it when the limit is lowered.
+		accepted := func(external string) {
+			o, _ := n.at(external, false)
+			n.step(o.Fulfillments[0].ID, "accept", order.Step{})
+		}
 		day(3)
-		n.at("a", false)
-		n.at("b", false)
+		accepted("a")
+		accepted("b")
 		day(5)
 		n.left(3, -1, -1)
-		n.at("c", false)
+		accepted("c")
 		day(1)
 		n.left(0, -1, -1)
 		if _, ok := n.at("d", false); ok {
@@ -138,7 +143,7 @@ func TestCapacityFollowsItsLimit(t *testing.T) {
 		n.left(0, -1, -1)
 		day(4)
 		n.left(1, -1, -1)
-		n.at("f", false)
+		accepted("f")
 		n.left(0, -1, -1)
 		day(0)
 		n.left(0, -1, -1)

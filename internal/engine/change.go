@@ -90,12 +90,15 @@ func (c *change) add(events ...order.Event) error {
 }
 
 // place looks for locations for all units that nobody has.
-func (c *change) place() error {
+func (c *change) place() error { return c.placeFor(false) }
+
+// placeFor is place; asked: a person wants it, however often they came back.
+func (c *change) placeFor(asked bool) error {
 	e := c.tx.e
 	if c.sources == nil || c.sources.directory != e.Directory() {
 		c.sources = e.sources(c.now, c.tx.Now)
 	}
-	placed, err := e.place(c.tx, c.sources, c.now, nil)
+	placed, err := (&placing{e: e, tx: c.tx, book: c.tx.Book(), now: c.tx.Now, s: c.sources, o: c.now, asked: asked}).run(nil)
 	if err != nil {
 		return err
 	}

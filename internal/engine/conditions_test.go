@@ -39,6 +39,7 @@ func (n *node) tasks() {
 func twoLocations(t *testing.T) (n *node, o *order.Order) {
 	n = inline(t)
 	n.retailer(4, 2, 0)
+	n.limit(network.Capacity{OrdersPerDay: ptr(int64(3))})
 	n.stocked("S0", "L00", 4)
 	n.stocked("S1", "L01", 4)
 	b := basket("W-1", "S0", "S1")
@@ -94,6 +95,16 @@ func TestConditionsTouchOnlyWhatTheyConcern(t *testing.T) {
 		}},
 		{"the location closes", func(n *node, _ *order.Order, _ string) error {
 			n.status("L00", network.Suspended)
+			return nil
+		}, [4]string{
+			"L00 cancelled 1:0/0 | L01 open 2:1/0 | L02 open 1:2/0",
+			"L00 accepted 1:2/1 | L01 open 2:1/0",
+			"L00 picked 1:2/2 | L01 open 2:1/0",
+			"L00 shipped 1:2/2 | L01 open 2:1/0",
+		}},
+		{"the capacity is cut", func(n *node, _ *order.Order, _ string) error {
+			n.limit(network.Capacity{OrdersPerDay: ptr(int64(0))})
+			n.FireTimersInOrder(background)
 			return nil
 		}, [4]string{
 			"L00 cancelled 1:0/0 | L01 open 2:1/0 | L02 open 1:2/0",

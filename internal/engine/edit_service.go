@@ -157,7 +157,7 @@ func (c *change) lookAgain() error {
 	if !anyUnplaced(c.now) {
 		return &order.Refusal{Code: order.CodeNothingToDo, Message: "every unit is with a location, left, or is cancelled"}
 	}
-	return c.place()
+	return c.placeFor(true)
 }
 
 // release ends the holds that are asked for and that the caller may release.

@@ -142,7 +142,7 @@ func (c *change) fix(x *order.Exception, fix string, a exception.Args, by, rule 
 		}
 	}
 	if p.Retry {
-		if err := c.checkRetry(); err != nil {
+		if err := c.checkRetry(rule == ""); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func (c *change) fix(x *order.Exception, fix string, a exception.Args, by, rule 
 		}
 	}
 	if p.Retry {
-		if err := c.place(); err != nil {
+		if err := c.placeFor(rule == ""); err != nil {
 			return err
 		}
 	}
@@ -179,12 +179,12 @@ func (c *change) fix(x *order.Exception, fix string, a exception.Args, by, rule 
 }
 
 // checkRetry refuses to look for locations again while none has any of the units, or a hold keeps them back.
-func (c *change) checkRetry() error {
+func (c *change) checkRetry(asked bool) error {
 	if c.now.Held(order.BlocksSourcing) {
 		return &order.Refusal{Code: order.CodeOnHold, Message: "a hold keeps the units from being sourced; release it first"}
 	}
 	e := c.tx.e
-	p := &placing{e: e, book: c.tx.Book(), now: c.tx.Now, s: e.sources(c.now, c.tx.Now), o: c.now}
+	p := &placing{e: e, book: c.tx.Book(), now: c.tx.Now, s: e.sources(c.now, c.tx.Now), o: c.now, asked: asked}
 	placed, err := p.run(nil)
 	if err != nil {
 		return err

@@ -58,12 +58,14 @@ type placing struct {
 	// policy, when not nil, decides instead of the one in force.
 	policy  *policy.Compiled
 	unsplit bool // all from one location, or nothing
-	shares  map[string]*share
-	taken   map[inventory.PositionKey]int64
-	plan    order.Plan
-	digits  int
-	rules   promiseRules
-	held    *claimed // nil: nothing
+	// asked: a person wants it, so that units which came back from as many locations as the policy allows are tried once more.
+	asked  bool
+	shares map[string]*share
+	taken  map[inventory.PositionKey]int64
+	plan   order.Plan
+	digits int
+	rules  promiseRules
+	held   *claimed // nil: nothing
 }
 
 // place decides which locations get the unplaced units of an order: first
@@ -85,10 +87,14 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	p.held = held
 	p.takeOffer(demands)
 	action := order.Waiting{Action: order.WaitBackorder}
+	var spent []string // lines that nobody else is asked for
 	if all := wants(demands); len(all) > 0 {
 		compiled, name := p.policy, "candidate"
 		if compiled == nil {
 			compiled, name = e.sourcingPolicy(o, demands, p.now)
+		}
+		if spent = exhausted(o, compiled); len(spent) > 0 && !p.asked {
+			all = wants(without(demands, spent))
 		}
 		if p.unsplit {
 			compiled = e.unsplit(compiled)
@@ -102,8 +108,15 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	out := &placement{rejected: action.Action == actionReject}
 	for _, d := range demands {
 		if d.left > 0 {
-			out.unplaced = append(out.unplaced, order.LineQuantity{Line: d.line.ID, Quantity: d.left})
+			q := order.LineQuantity{Line: d.line.ID, Quantity: d.left}
+			out.unplaced = append(out.unplaced, q)
+			if slices.Contains(spent, q.Line) {
+				p.plan.Exhausted = append(p.plan.Exhausted, q)
+			}
 		}
+	}
+	if n := len(p.plan.Exhausted); n > 0 && n == len(out.unplaced) {
+		action = order.Waiting{Action: order.WaitException}
 	}
 	p.plan.Unplaced, p.plan.Waiting = out.unplaced, action
 	if action.Action == actionReject {
@@ -118,6 +131,36 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	var err error
 	out.events, err = o.Place(p.plan, p.now)
 	return out, err
+}
+
+// exhausted are the lines of which units came back from as many locations as the policy allows.
+func exhausted(o *order.Order, c *policy.Compiled) (lines []string) {
+	most := c.Sourcing.MaxAttempts
+	if int64(len(o.Fulfillments)) < most {
+		return nil
+	}
+	for _, q := range o.Unplaced() {
+		if o.Attempted(q.Line) >= most {
+			lines = append(lines, q.Line)
+		}
+	}
+	return lines
+}
+
+// without brings the demands of other lines to the front, and returns those.
+func without(demands []demand, lines []string) []demand {
+	var back []demand
+	n := 0
+	for _, d := range demands {
+		if slices.Contains(lines, d.line.ID) {
+			back = append(back, d)
+			continue
+		}
+		demands[n] = d
+		n++
+	}
+	copy(demands[n:], back)
+	return demands[:n]
 }
 
 // actionReject is the policy's word for refusing an order at capture.

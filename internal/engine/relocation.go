@@ -8,17 +8,17 @@ import (
 	"github.com/orderly-oms/orderly/internal/store"
 )
 
-// A relocation is the work of taking away from a closed location what it has not accepted. It
-// is written in the commit that closes the location and is due at once; whichever node wakes it first has
+// A relocation is the work of taking away from a closed location what it has not accepted, or from one whose capacity was
+// cut what is beyond that. It is written in the commit that does so and is due at once; whichever node wakes it first has
 // it for relocationLease, so that one node works and another goes on when that one ends. It is looked at again until
 // nothing is found, because orders under way may still arrive.
 
 // Types of its events.
 const (
-	EventRelocationStarted  = "relocation.started"  // a location was closed
+	EventRelocationStarted  = "relocation.started"  // a location was closed, or its capacity cut
 	EventRelocationRunning  = "relocation.running"  // a node has begun, or goes on
 	EventRelocationPaused   = "relocation.paused"   // it is looked at again later
-	EventRelocationFinished = "relocation.finished" // nothing is left to move, or the location is open again
+	EventRelocationFinished = "relocation.finished" // nothing is left to move, or the location is open again (of a cut: closed)
 )
 
 // RelocationEventTypes lists every type, for documentation and subscriptions.
@@ -41,7 +41,8 @@ const (
 // relocation is its record.
 type relocation struct {
 	Location string `json:"location"`
-	Node     string `json:"node,omitempty"` // that has it
+	Capacity bool   `json:"capacity,omitempty"` // it is open, and its capacity was cut
+	Node     string `json:"node,omitempty"`     // that has it
 	Looks    int    `json:"looks"`
 	// Orders moved so far, units of them without another location, and orders that could not be moved at the last look.
 	Moved    int64 `json:"moved"`
@@ -59,23 +60,30 @@ func relocationKey(location string) store.Key { return ReferenceKey(KindRelocati
 // closings are the relocations that putting documents may start.
 func closings(docs []Document) (keys []store.Key) {
 	for i := range docs {
-		if l, ok := docs[i].Value.(*network.Location); ok && !l.IsActive() {
+		if l, ok := docs[i].Value.(*network.Location); ok && (!l.IsActive() || l.Capacity.IsLimited()) {
 			keys = append(keys, relocationKey(l.ID))
 		}
 	}
 	return keys
 }
 
-// startRelocation begins one when a document closes a location that was open.
+// startRelocation begins one when a document closes a location that was open, or cuts its capacity.
 func (tx *Tx) startRelocation(was *Entry, d Document) error {
 	l, ok := d.Value.(*network.Location)
-	if !ok || l.IsActive() || was == nil || was.State != StateActive {
+	if !ok || was == nil || was.State != StateActive {
 		return nil
 	}
-	if before, ok := was.Value.(*network.Location); !ok || !before.IsActive() {
+	before, ok := was.Value.(*network.Location)
+	if !ok || !before.IsActive() {
 		return nil
 	}
-	return tx.putRelocation(EventRelocationStarted, relocation{Location: l.ID}, tx.Now)
+	if !l.IsActive() {
+		return tx.putRelocation(EventRelocationStarted, relocation{Location: l.ID}, tx.Now)
+	}
+	if tx.isCut(before, l) {
+		return tx.putRelocation(EventRelocationStarted, relocation{Location: l.ID, Capacity: true}, tx.Now)
+	}
+	return nil
 }
 
 // putRelocation writes its next version; wake zero: it is finished.
@@ -95,7 +103,7 @@ func (e *Engine) wakeRelocation(tx *Tx, en *Entry) (*Reply, error) {
 	if err := tx.load(at); err != nil { // the directory may be behind
 		return nil, err
 	}
-	if l := tx.Entry(at); l == nil || l.Value.(*network.Location).IsActive() {
+	if l := tx.Entry(at); l == nil || l.Value.(*network.Location).IsActive() != r.Capacity {
 		return &Reply{}, tx.putRelocation(EventRelocationFinished, r, time.Time{})
 	}
 	r.Node = e.opt.Node
@@ -103,12 +111,12 @@ func (e *Engine) wakeRelocation(tx *Tx, en *Entry) (*Reply, error) {
 	if err := tx.putRelocation(EventRelocationRunning, r, tx.Now.Add(relocationLease)); err != nil {
 		return nil, err
 	}
-	tx.After(func() { e.background(func() { e.relocate(r.Location) }) })
+	tx.After(func() { e.background(func() { e.relocate(r.Location, r.Capacity) }) })
 	return &Reply{}, nil
 }
 
-// relocate moves what a closed location has not accepted. Relocations of one node run one after the other.
-func (e *Engine) relocate(location string) {
+// relocate moves what a closed location has not accepted, or an open one has beyond its capacity. Relocations of one node run one after the other.
+func (e *Engine) relocate(location string, capacity bool) {
 	e.relocating.Lock()
 	defer e.relocating.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -121,7 +129,7 @@ func (e *Engine) relocate(location string) {
 		}
 	}()
 	if !e.store.Exclusive() {
-		e.follow(ctx) // another node may have closed the location
+		e.follow(ctx) // another node may have changed the location
 	}
 	j := &joint{request: &Reoptimise{Location: location, Reason: relocationReason}, actor: relocationActor, closedOnly: true}
 	renewAt := e.Now().Add(relocationLease / 2)
@@ -133,10 +141,14 @@ func (e *Engine) relocate(location string) {
 			})
 		}
 	}
-	err := e.reoptimise(ctx, j)
+	work := e.reoptimise
+	if capacity {
+		j.closedOnly, work = false, e.lighten
+	}
+	err := work(ctx, j)
 	if err != nil {
 		if ctx.Err() == nil {
-			e.log.Warn("a closed location's orders could not all be moved; it is tried again", "location", location, "error", err)
+			e.log.Warn("a location's orders could not all be moved; it is tried again", "location", location, "error", err)
 		}
 		return // the lease ends and somebody goes on
 	}

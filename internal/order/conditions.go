@@ -237,11 +237,13 @@ func (f *Fulfillment) tooLate(lines []LineQuantity) []Event {
 	return nil
 }
 
-// Attempted counts the fulfillments that had units of a line and did not keep them: rejected,
-// missing, taken back or lost.
-func (o *Order) Attempted(line string) (n int) {
+// Attempted counts the fulfillments whose location had units of a line and gave them back: rejected, missing, lost, or
+// taken back from one that is not asked again. What was moved for reasons of the retailer does not count.
+func (o *Order) Attempted(line string) (n int64) {
 	for i := range o.Fulfillments {
-		if l := o.Fulfillments[i].line(line); l != nil && l.Rejected+l.Short+l.Withdrawn+l.Lost > 0 {
+		f := &o.Fulfillments[i]
+		l := f.line(line)
+		if l != nil && (l.Rejected+l.Short+l.Lost > 0 || l.Withdrawn > 0 && slices.Contains(o.Excluded, f.Location)) {
 			n++
 		}
 	}
@@ -250,10 +252,14 @@ func (o *Order) Attempted(line string) (n int) {
 
 // Exhausted gives the exception for units that nobody is asked for any more; nil when it is
 // open already.
-func (o *Order) Exhausted(lines []LineQuantity, attempts int64, at time.Time) []Event {
+func (o *Order) Exhausted(lines []LineQuantity, at time.Time) []Event {
+	var most int64
+	for _, q := range lines {
+		most = max(most, o.Attempted(q.Line))
+	}
 	x := o.Raise(Exception{
 		Type: ExceptionAttempts, By: "core", Data: map[string]string{"lines": describe(lines)},
-		Message: fmt.Sprintf("%s came back from %d locations and is not given to another by itself", o.named(lines), attempts),
+		Message: fmt.Sprintf("%s came back from %d locations: no other is asked until somebody releases the order", o.named(lines), most),
 	}, at)
 	if x == nil {
 		return nil

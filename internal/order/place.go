@@ -34,6 +34,8 @@ type Plan struct {
 	Unplaced []LineQuantity
 	// Waiting says what happens to them.
 	Waiting Waiting
+	// Exhausted are those of Unplaced that came back from as many locations as the policy allows: they wait for a person.
+	Exhausted []LineQuantity
 	// Retry is when they are looked for again; zero: not by themselves.
 	Retry time.Time
 }
@@ -107,14 +109,20 @@ func (o *Order) leave(p *Plan, at time.Time) []Event {
 	if len(p.Unplaced) == 0 {
 		return nil
 	}
-	if p.Waiting.Action == WaitCancel {
-		return []Event{{Type: EventCancelled, Lines: p.Unplaced, Reason: ReasonNoLocation}}
-	}
 	var events []Event
-	if waiting := o.newlyBackordered(p.Unplaced); len(waiting) > 0 {
+	w, wait := p.Waiting, p.Unplaced
+	if w.Action == WaitCancel {
+		if lines := less(p.Unplaced, p.Exhausted); len(lines) > 0 {
+			events = append(events, Event{Type: EventCancelled, Lines: lines, Reason: ReasonNoLocation})
+		}
+		if wait = p.Exhausted; len(wait) == 0 {
+			return events
+		}
+		w = Waiting{Action: WaitException}
+	}
+	if waiting := o.newlyBackordered(wait); len(waiting) > 0 {
 		events = append(events, Event{Type: EventBackordered, Lines: waiting})
 	}
-	w := p.Waiting
 	if o.Waiting != nil && !o.Waiting.CancelAt.IsZero() {
 		w.CancelAt = o.Waiting.CancelAt // looking again does not move the date
 	}
@@ -125,16 +133,29 @@ func (o *Order) leave(p *Plan, at time.Time) []Event {
 	if !p.Retry.IsZero() || !o.RetryAt.IsZero() {
 		events = append(events, Event{Type: EventRetryScheduled, At: p.Retry})
 	}
-	if w.Action == WaitException {
+	if len(p.Exhausted) > 0 {
+		events = append(events, o.Exhausted(p.Exhausted, at)...)
+	}
+	if lines := less(wait, p.Exhausted); w.Action == WaitException && len(lines) > 0 {
 		x := o.Raise(Exception{
-			Type: ExceptionNoLocation, By: "core", Data: map[string]string{"lines": describe(p.Unplaced)},
-			Message: fmt.Sprintf("No location can take %s, and the policy asks a person", o.named(p.Unplaced)),
+			Type: ExceptionNoLocation, By: "core", Data: map[string]string{"lines": describe(lines)},
+			Message: fmt.Sprintf("No location can take %s, and the policy asks a person", o.named(lines)),
 		}, at)
 		if x != nil {
 			events = append(events, *x)
 		}
 	}
 	return events
+}
+
+// less is lines without those of others.
+func less(lines, others []LineQuantity) []LineQuantity {
+	if len(others) == 0 {
+		return lines
+	}
+	return slices.DeleteFunc(slices.Clone(lines), func(q LineQuantity) bool {
+		return slices.ContainsFunc(others, func(x LineQuantity) bool { return x.Line == q.Line })
+	})
 }
 
 // ExceptionNoLocation: no location can take units, and the policy asks a person.

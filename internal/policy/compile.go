@@ -34,6 +34,7 @@ const (
 const (
 	DefaultUnplacedCost    = 1_000_000 // minor units
 	DefaultMaxMoves        = 3
+	DefaultMaxAttempts     = 5
 	DefaultQuantile        = 0.95
 	DefaultMinObservations = 30
 	DefaultPickupMaxKm     = 100
@@ -71,6 +72,8 @@ type CompiledSourcing struct {
 	Prices     string // off, curve, learned
 	ChangeCost int64  // minor units
 	MaxMoves   int64
+	// MaxAttempts is at least 1.
+	MaxAttempts int64
 }
 
 // CompiledGroup is a Group with its defaults filled in: either Terms or Sort has entries.

@@ -75,6 +75,9 @@ type SourcingSection struct {
 	ChangeCost int64 `yaml:"change_cost"`
 	// MaxMoves is how often one order may be moved by deciding again. Default 3.
 	MaxMoves *int64 `yaml:"max_moves"`
+	// MaxAttempts is after how many locations that gave units of a line back (rejected, not found, lost, or taken back
+	// from one that is not asked again) no other is asked by itself. 1 to 100. Default 5.
+	MaxAttempts *int64 `yaml:"max_attempts"`
 }
 
 // Group is one rule group.

@@ -15,7 +15,7 @@ const (
 )
 
 func (c *compiler) sourcing(s *SourcingSection) *CompiledSourcing {
-	out := &CompiledSourcing{Otherwise: s.Otherwise, Prices: s.Prices, ChangeCost: s.ChangeCost, MaxMoves: DefaultMaxMoves}
+	out := &CompiledSourcing{Otherwise: s.Otherwise, Prices: s.Prices, ChangeCost: s.ChangeCost, MaxMoves: DefaultMaxMoves, MaxAttempts: DefaultMaxAttempts}
 	if out.Prices == "" {
 		out.Prices = "off"
 	}
@@ -24,6 +24,10 @@ func (c *compiler) sourcing(s *SourcingSection) *CompiledSourcing {
 	if s.MaxMoves != nil {
 		out.MaxMoves = *s.MaxMoves
 		c.within("sourcing.max_moves", out.MaxMoves, 0, 100)
+	}
+	if s.MaxAttempts != nil {
+		out.MaxAttempts = *s.MaxAttempts
+		c.within("sourcing.max_attempts", out.MaxAttempts, 1, 100)
 	}
 	c.otherwise(&out.Otherwise)
 	if len(s.Groups) == 0 {
