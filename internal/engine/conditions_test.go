@@ -39,6 +39,7 @@ func (n *node) tasks() {
 func twoLocations(t *testing.T) (n *node, o *order.Order) {
 	n = inline(t)
 	n.retailer(4, 2, 0)
+	n.follows("ship-from-store.yaml")
 	n.limit(network.Capacity{OrdersPerDay: ptr(int64(3))})
 	n.stocked("S0", "L00", 4)
 	n.stocked("S1", "L01", 4)
@@ -111,6 +112,45 @@ func TestConditionsTouchOnlyWhatTheyConcern(t *testing.T) {
 			"L00 accepted 1:2/1 | L01 open 2:1/0",
 			"L00 picked 1:2/2 | L01 open 2:1/0",
 			"L00 shipped 1:2/2 | L01 open 2:1/0",
+		}},
+		{"it does not answer", func(n *node, o *order.Order, _ string) error {
+			at := slices.IndexFunc(o.Fulfillments, func(f order.Fulfillment) bool { return f.Location == "L01" })
+			n.step(o.Fulfillments[at].ID, "accept", order.Step{})
+			n.passes(4*time.Hour, 30*time.Minute)
+			return nil
+		}, [4]string{
+			"L00 cancelled 1:0/0 | L01 accepted 2:1/0 | L02 open 1:2/0",
+			"L00 accepted 1:2/1 | L01 accepted 2:1/0",
+			"L00 picked 1:2/2 | L01 accepted 2:1/0",
+			"L00 shipped 1:2/2 | L01 accepted 2:1/0",
+		}},
+		{"more stock comes in", func(n *node, _ *order.Order, _ string) error {
+			n.stocked("S0", "L00", 5)
+			n.stocked("S1", "L00", 5)
+			n.stocked("S1", "L02", 5)
+			return nil
+		}, [4]string{
+			"L00 open 1:2/0 | L01 open 2:1/0",
+			"L00 accepted 1:2/1 | L01 open 2:1/0",
+			"L00 picked 1:2/2 | L01 open 2:1/0",
+			"L00 shipped 1:2/2 | L01 open 2:1/0",
+		}},
+		{"the rest is not found and then comes in", func(n *node, o *order.Order, f string) error {
+			n.stocked("S0", "L02", -4)
+			if _, err := n.Step(background, f, order.Step{Command: "pick", Lines: []order.LineQuantity{{Line: "1", Short: 1}}}, engine.Meta{Actor: "test"}); err != nil {
+				return err
+			}
+			n.tasks()
+			if o = n.stored(o.ID); o.Lines[0].Backordered != 1 {
+				return fmt.Errorf("nobody has it, and %d wait", o.Lines[0].Backordered)
+			}
+			n.stocked("S0", "L03", 1)
+			return nil
+		}, [4]string{
+			"L00 accepted 1:1/0 | L01 open 2:1/0 | L03 open 1:1/0",
+			"L00 picked 1:1/1 | L01 open 2:1/0 | L03 open 1:1/0",
+			"refused wrong_state",
+			"refused wrong_state",
 		}},
 		{"four of five units are damaged", func(n *node, _ *order.Order, _ string) error {
 			_, err := n.Adjust(background, &engine.Adjustments{Items: []engine.Adjustment{{SKU: "S0", Location: "L00", Quantity: -4}}, Reason: "damaged"}, engine.Meta{Actor: "test"})

@@ -19,12 +19,18 @@ func ready(t *testing.T, stock int64, files ...string) *node {
 	t.Helper()
 	n := open(t, stores["sqlite"](t)(), newClock())
 	n.retailer(3, 2, stock)
+	n.follows(files...)
+	return n
+}
+
+// follows puts ready flows in force.
+func (n *node) follows(files ...string) {
+	n.tb.Helper()
 	for _, e := range flow.Library() {
 		if slices.Contains(files, e.File) {
 			n.publish(e.Flow.Policy.Kind, e.Flow.Name, e.Text)
 		}
 	}
-	return n
 }
 
 // becomes gives a location another type.
