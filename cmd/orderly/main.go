@@ -44,6 +44,7 @@ type commands struct {
 	Verify    verifyCommand    `cmd:"" help:"Audit a store, also beside a running server; exit code 1 on a violation."`
 	Simulate  simulateCommand  `cmd:"" help:"Simulate whole lives of a retailer under faults and check every invariant; exit code 1 on a violation."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare the books with a payment provider's report of a day; exit code 1 when they differ."`
+	Sandbox   sandboxCommand   `cmd:"" help:"Play a payment provider to test against, which can misbehave."`
 	Policy    policyCommand    `cmd:"" help:"Check, test, compare, publish and roll back policies."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
