@@ -20,7 +20,7 @@ const maxShownViolations = 10
 
 type simulateCommand struct {
 	Seeds    uint64  `help:"How many seeds to run." default:"100"`
-	From     uint64  `help:"The first seed."`
+	From     uint64  `help:"The first seed." placeholder:"N"`
 	Orders   int     `help:"Orders of each seed." default:"40"`
 	Seed     *uint64 `help:"Run this seed alone." placeholder:"N"`
 	Trace    bool    `help:"Print every step (with --seed)."`

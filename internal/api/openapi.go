@@ -29,7 +29,9 @@ func describe(routes []Route, version string) []byte {
 		Info: &huma.Info{
 			Title: "Orderly", Version: version,
 			Description: "Order management: what to promise, who fulfils, and what happens next. Amounts are integer minor units of the ISO 4217 currency beside them; quantities are integers; times are RFC 3339 in UTC.",
+			License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 		},
+		Servers: []*huma.Server{{URL: "/"}}, // the one that this document came from
 		Components: &huma.Components{
 			Schemas:         registry,
 			SecuritySchemes: map[string]*huma.SecurityScheme{"key": {Type: "http", Scheme: "bearer", Description: "An API key, made by orderly key create"}},
@@ -105,7 +107,9 @@ func addOperation(doc *huma.OpenAPI, registry huma.Registry, problem *huma.Schem
 		Method: rt.Method, Path: rt.Path, OperationID: rt.ID, Summary: rt.Summary, Tags: []string{rt.Tag},
 		Responses: map[string]*huma.Response{},
 	}
-	if rt.Scope != auth.Public {
+	if rt.Scope == auth.Public {
+		op.Security = []map[string][]string{{}} // said, so that nobody takes it for forgotten
+	} else {
 		op.Security = []map[string][]string{{"key": {}}}
 		op.Description = "Scope: " + string(rt.Scope)
 		for _, s := range auth.GrantedBy(rt.Scope) {

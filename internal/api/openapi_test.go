@@ -11,6 +11,7 @@ import (
 func TestOpenAPIDocument(t *testing.T) {
 	var doc struct {
 		OpenAPI    string                               `json:"openapi"`
+		Servers    []map[string]any                     `json:"servers"`
 		Paths      map[string]map[string]map[string]any `json:"paths"`
 		Components struct {
 			Schemas map[string]any `json:"schemas"`
@@ -19,6 +20,9 @@ func TestOpenAPIDocument(t *testing.T) {
 	body := describe(routes(), "test")
 	if err := json.Unmarshal(body, &doc); err != nil {
 		t.Fatal(err)
+	}
+	if len(doc.Servers) == 0 {
+		t.Error("no server is named")
 	}
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths) < 30 {
 		t.Fatalf("version %s with %d paths", doc.OpenAPI, len(doc.Paths))
@@ -41,8 +45,8 @@ func TestOpenAPIDocument(t *testing.T) {
 				t.Errorf("%s %s: operation id %q is missing or used twice", method, path, id)
 			}
 			ids[id] = true
-			if op["summary"] == nil || op["responses"] == nil {
-				t.Errorf("%s %s has no summary or no responses", method, path)
+			if op["summary"] == nil || op["responses"] == nil || op["security"] == nil {
+				t.Errorf("%s %s has no summary, no responses, or does not say who may call it", method, path)
 			}
 		}
 	}

@@ -50,6 +50,7 @@ func problemOf(err error) *Problem {
 		p       *Problem
 		invalid problem.Invalid
 		refusal *order.Refusal
+		missing *engine.Missing
 	)
 	switch {
 	case errors.As(err, &p):
@@ -71,6 +72,8 @@ func problemOf(err error) *Problem {
 			p.Errors = []problem.Field{{Pointer: refusal.Pointer, Code: refusal.Code, Message: refusal.Message}}
 		}
 		return p
+	case errors.As(err, &missing):
+		return newProblem(http.StatusNotFound, "not_found", missing.Error())
 	case errors.Is(err, engine.ErrNotFound), errors.Is(err, store.ErrNotFound):
 		return newProblem(http.StatusNotFound, "not_found", "there is nothing with this id")
 	case errors.Is(err, engine.ErrVersion):

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/problem"
@@ -182,7 +183,7 @@ func (c *change) release(r *HoldRelease, may func(typ string) bool, by string) e
 	}
 	switch {
 	case asked == 0:
-		return &order.Refusal{Code: order.CodeUnknownHold, Message: "the order has no such hold in force"}
+		return unknownHold(c.now.Holds)
 	case len(c.events) == 0, kept != "" && (r.Hold != "" || r.Type != ""):
 		return notPermitted("release a hold of type " + kept)
 	}
@@ -201,4 +202,17 @@ func checkReason(reason string) error {
 	var bad problem.Invalid
 	bad.Text("reason", reason, order.MaxTextBytes)
 	return bad.Err()
+}
+
+// unknownHold refuses the release of a hold that is not in force, and names those that are.
+func unknownHold(holds []order.Hold) error {
+	names := make([]string, len(holds))
+	for i := range holds {
+		names[i] = holds[i].ID + " (" + holds[i].Type + ")"
+	}
+	in := "none is"
+	if len(names) > 0 {
+		in = "in force: " + strings.Join(names, ", ")
+	}
+	return &order.Refusal{Code: order.CodeUnknownHold, Message: "the order has no such hold in force; " + in}
 }

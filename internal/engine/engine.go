@@ -71,6 +71,14 @@ var (
 	errImpossible = errors.New("engine: impossible position")
 )
 
+// Missing is an ErrNotFound that says what there is not, where an id alone does not.
+type Missing struct{ What string }
+
+func (m *Missing) Error() string { return "there is no " + m.What }
+
+// Is makes a Missing an ErrNotFound.
+func (m *Missing) Is(target error) bool { return target == ErrNotFound }
+
 // Options configure an engine. The zero value works.
 type Options struct {
 	Clock func() time.Time // default time.Now

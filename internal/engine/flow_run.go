@@ -104,13 +104,13 @@ func (e *Engine) flowVersion(kind policy.Kind, name string, version int64) (*flo
 	ref := fmt.Sprintf("%s@%d", name, version)
 	if version == 0 {
 		if ref = e.flowInForce(kind, name); ref == "" {
-			return nil, ErrNotFound
+			return nil, &Missing{fmt.Sprintf("version of %s/%s in force; publish one", kind, name)}
 		}
 	}
 	if f := e.FlowByName(kind, ref); f != nil {
 		return f, nil
 	}
-	return nil, ErrNotFound
+	return nil, &Missing{fmt.Sprintf("version %d of %s/%s that was ever in force", version, kind, name)}
 }
 
 // mappings lists a plan with what was counted.

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -457,7 +458,7 @@ func (e *Engine) PolicyVersion(ctx context.Context, kind policy.Kind, name strin
 		version = int64(len(p.Versions))
 	}
 	if version < 1 || version > int64(len(p.Versions)) {
-		return PolicyVersion{}, ErrNotFound
+		return PolicyVersion{}, &Missing{fmt.Sprintf("version %d of %s/%s; the latest is %d", version, kind, name, len(p.Versions))}
 	}
 	records, err := e.store.Load(ctx, []store.Key{policyTextKey(kind, name, version)})
 	if err != nil {
@@ -478,7 +479,7 @@ func (e *Engine) PolicyVersion(ctx context.Context, kind policy.Kind, name strin
 // latestText is the latest version of a policy; the zero value when there is none.
 func (e *Engine) latestText(ctx context.Context, kind policy.Kind, name string) (PolicyVersion, error) {
 	v, err := e.PolicyVersion(ctx, kind, name, 0)
-	if err == ErrNotFound {
+	if errors.Is(err, ErrNotFound) {
 		return PolicyVersion{}, nil
 	}
 	return v, err

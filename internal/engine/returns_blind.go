@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/problem"
@@ -81,7 +82,10 @@ func (e *Engine) identify(ctx context.Context, b *BlindReturn) (id, back string,
 			return "", "", err
 		}
 		if len(records) == 0 {
-			return "", "", ErrNotFound
+			if b.ExternalID != "" {
+				return "", "", &Missing{fmt.Sprintf("order %.60q of channel %.60q", b.ExternalID, b.Channel)}
+			}
+			return "", "", &Missing{fmt.Sprintf("return with the tracking number %.60q; find the order and say which of its lines came", b.Tracking)}
 		}
 		en, err := decode(records[0])
 		if err != nil {
@@ -95,7 +99,7 @@ func (e *Engine) identify(ctx context.Context, b *BlindReturn) (id, back string,
 		}
 	}
 	if back == "" && len(b.Lines) == 0 {
-		return "", "", ErrNotFound
+		return "", "", &Missing{fmt.Sprintf("return of the order with the tracking number %.60q; say in lines what came", b.Tracking)}
 	}
 	return o.ID, back, nil
 }

@@ -182,7 +182,7 @@ func (tx *Tx) enough(moves []inventory.Movement) error {
 				if m.SKU == c.SKU && m.Location == c.Location {
 					return &order.Refusal{
 						Code: CodeNegativeStock, Pointer: fmt.Sprintf("items[%d].quantity", i),
-						Message: fmt.Sprintf("%s at %s has %d on hand; the feed would leave %d", c.SKU, c.Location, p.OnHand, after),
+						Message: fmt.Sprintf("%s at %s has %d on hand; %+d would leave %d; a count goes to /v1/inventory/snapshots", c.SKU, c.Location, p.OnHand, c.OnHand, after),
 					}
 				}
 			}

@@ -122,7 +122,7 @@ func Check(fix string, a *Args) error {
 	var bad problem.Invalid
 	f, known := FixOf(fix)
 	if !known {
-		bad.Add("fix", problem.Unknown, "there is no fix %.60q", fix)
+		bad.Add("fix", problem.Unknown, "there is no fix %.60q; GET /v1/exceptions/types has those of each type", fix)
 		return bad.Err()
 	}
 	given := a.given()

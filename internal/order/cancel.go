@@ -65,7 +65,7 @@ func (o *Order) cancel(c Cancellation, stop *stopping) ([]Event, error) {
 			left = stop.take(l.ID, left)
 		}
 		if left > 0 {
-			return nil, refuse(CodeNotCancellable, at+".quantity", "%d of %d units of line %s are picked, shipped or cancelled already", left, q.Quantity, l.ID)
+			return nil, refuse(CodeNotCancellable, at+".quantity", "%d of %d units of line %s are picked, shipped or cancelled already; request_stop asks the location to stop those that are picked", left, q.Quantity, l.ID)
 		}
 	}
 	var events []Event

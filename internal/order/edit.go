@@ -219,7 +219,7 @@ func (o *Order) Edit(e *Edit, with Editing) ([]Event, error) {
 		events = append(events, Event{Type: EventEdited, Edit: &d.out, Reason: e.Reason})
 	}
 	if len(events) == 0 {
-		return nil, refuse(CodeNothingToDo, "", "the order is like that already")
+		return nil, refuse(CodeNothingToDo, "", "the order is like that already; say what is to change")
 	}
 	if !d.moved {
 		return events, nil

@@ -86,7 +86,7 @@ func (o *Order) Substitute(s Substitution, with Editing) ([]Event, error) {
 	case l.Kit != nil:
 		return nil, refuse(CodeUnlikeKits, "line", "line %s is a part of kit %s", l.ID, l.Kit.SKU)
 	case s.Consent == nil && !o.AcceptSubstitutes:
-		return nil, refuse(CodeNoConsent, "consent", "the customer has not agreed to another article")
+		return nil, refuse(CodeNoConsent, "consent", "the customer has not agreed to another article; say in consent by whom, at what time and on which channel it was agreed")
 	case s.Consent != nil && s.Consent.At.After(with.At):
 		return nil, refuse(CodeNotAllowed, "consent.at", "lies ahead")
 	}

@@ -94,7 +94,7 @@ func (o *Order) Hold(n NewHold, by string, at time.Time) ([]Event, error) {
 	case len(o.Holds) >= MaxHolds:
 		return nil, refuse(CodeTooMany, "", "the order has %d holds already", len(o.Holds))
 	case !n.ExpiresAt.IsZero() && (!n.ExpiresAt.After(at) || n.ExpiresAt.Sub(at) > MaxHold):
-		return nil, refuse(CodeNotAllowed, "expires_at", "must lie ahead, by at most %d days", int(MaxHold.Hours()/24))
+		return nil, refuse(CodeNotAllowed, "expires_at", "the expiry must lie ahead, by at most %d days", int(MaxHold.Hours()/24))
 	}
 	h := Hold{
 		ID: number("h", o.HoldCount+1), Type: n.Type, Blocks: n.Blocks, Reason: n.Reason, Owner: n.Owner,

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"strings"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/payment"
@@ -52,7 +53,7 @@ func (o *Order) AskRefund(n NewRefund, by string, at time.Time) ([]Event, error)
 	case len(s.Refunds) >= payment.MaxRefunds:
 		return nil, refuse(CodeTooMany, "", "%d refunds were asked for already", len(s.Refunds))
 	case n.Tender != "" && s.Tender(n.Tender) == nil:
-		return nil, refuse(CodeUnknownTender, "tender", "the order has no tender %.60q", n.Tender)
+		return nil, unknownTender(s, n.Tender)
 	}
 	w := o.PaymentWant()
 	if most := s.MayRefund(&w, n.Tender); n.Amount > most {
@@ -132,7 +133,7 @@ func (o *Order) AddPayment(n NewPayment, provider, by string, at time.Time) ([]E
 	case n.Action == PaymentAuthorize && provider == "":
 		return nil, refuse(CodeNoProvider, "type", "the payment policy names no provider for %s", n.Type)
 	case n.Tender != "" && s.Tender(n.Tender) == nil:
-		return nil, refuse(CodeUnknownTender, "tender", "the order has no tender %.60q", n.Tender)
+		return nil, unknownTender(s, n.Tender)
 	case n.Tender == "" && len(s.Tenders) >= 2*MaxTenders:
 		return nil, refuse(CodeTooMany, "", "the order has %d tenders already", len(s.Tenders))
 	}
@@ -225,4 +226,13 @@ func CheckOutcome(out *payment.Outcome) error {
 		bad.Add("amount", problem.Conflict, "only what succeeded has an amount, it is %s", out.Status)
 	}
 	return bad.Err()
+}
+
+// unknownTender refuses a tender that the order does not have, and names those it has.
+func unknownTender(s *payment.State, id string) error {
+	names := make([]string, len(s.Tenders))
+	for i := range s.Tenders {
+		names[i] = s.Tenders[i].ID
+	}
+	return refuse(CodeUnknownTender, "tender", "the order has no tender %.60q; it has %s", id, strings.Join(names, ", "))
 }

@@ -27,7 +27,7 @@ func lock(dir string) (*os.File, error) {
 			return nil, fmt.Errorf("lock %s: %w", name, err)
 		}
 		text, _ := os.ReadFile(name) // the pid only helps the reader of the message
-		return nil, fmt.Errorf("data folder %s is in use by process %s", dir, strings.TrimSpace(string(text)))
+		return nil, fmt.Errorf("data folder %s is in use by process %s; stop it, or work through the server (its API, or --target where the command has it)", dir, strings.TrimSpace(string(text)))
 	}
 	err = f.Truncate(0)
 	if err == nil {
