@@ -158,25 +158,28 @@ func (c *change) settleExchange(r *order.Return) error {
 	if en == nil {
 		return nil
 	}
-	o := en.Value.(*order.Order)
+	x := c.tx.change(en.Value.(*order.Order))
 	var events []order.Event
 	switch {
 	case r.ExchangeReady():
-		events = o.ReleaseHolds(order.HoldExchange, "core", "the goods of return "+r.ID+" came")
-	case r.Exchange.Void && o.Holding(order.HoldExchange):
-		var err error
+		events = x.now.ReleaseHolds(order.HoldExchange, "core", "the goods of return "+r.ID+" came")
+	case r.Exchange.Void && x.now.Holding(order.HoldExchange):
+		stopped, err := x.now.Cancel(order.Cancellation{Reason: "the goods of return " + r.ID + " did not come"})
 		var no *order.Refusal
-		if events, err = o.Cancel(order.Cancellation{Reason: "the goods of return " + r.ID + " did not come"}); err != nil && !errors.As(err, &no) {
+		if err != nil && !errors.As(err, &no) {
 			return err // refused: nothing of it is left to be stopped
 		}
-		events = append(events, o.ReleaseHolds(order.HoldExchange, "core", "the goods did not come")...)
+		if err := x.add(stopped...); err != nil {
+			return err
+		}
+		events = x.now.ReleaseHolds(order.HoldExchange, "core", "the goods did not come") // of what was not stopped
 	}
-	if len(events) == 0 {
-		return nil
+	if err := x.add(events...); err != nil || len(x.events) == 0 {
+		return err
 	}
 	manual := c.tx.manual
 	c.tx.manual = nil
-	_, err := c.tx.saveOrder(o, events)
+	_, err := x.save()
 	c.tx.manual = manual
 	return err
 }
