@@ -42,7 +42,7 @@ func testOf(pkg, test string) catcher { return catcher{pkg: pkg, test: test} }
 
 // property is testOf for a test that draws its cases, which is not to keep the one that failed.
 func property(pkg, test string) catcher {
-	return catcher{pkg: pkg, test: test, flags: []string{"-rapid.nofailfile", "-rapid.shrinktime=1s"}}
+	return catcher{pkg: pkg, test: test, flags: []string{"-rapid.nofailfile", "-rapid.shrinktime=1s", "-rapid.checks=500"}}
 }
 
 // catchers is who is to find each bug.
@@ -61,8 +61,8 @@ var catchers = map[plant.Bug]catcher{
 	plant.PromiseMovesSilently: simulator(22),
 	plant.LateSwallowed:        testOf("engine", "TestLateMessagesAreAnsweredAndAsked/sqlite"),
 	plant.StopAnsweredTwice:    testOf("order", "TestStopIsAnsweredOnce"),
-	plant.OverReturn:           property("order", "TestNothingComesBackTwice"),
-	plant.ReceiptTwice:         property("order", "TestNothingComesBackTwice"),
+	plant.OverReturn:           property("order", "TestReturnsKeepTheirInvariants"),
+	plant.ReceiptTwice:         property("order", "TestReturnsKeepTheirInvariants"),
 	plant.StaleAccepted:        simulator(24),
 	plant.CentLost:             simulator(23),
 	plant.CaptureNewID:         property("payment", "TestPayments"),
