@@ -121,7 +121,7 @@ func (c *change) settle() error {
 			}
 			continue
 		}
-		more := c.now.Found(c.before)
+		more := append(c.now.Found(c.before), c.now.Relieved()...)
 		if err := c.add(more...); err != nil {
 			return err
 		}

@@ -126,6 +126,7 @@ type Engine struct {
 	promised   *openPromises
 	waking     *waking
 	shortfall  *shortfall
+	risks      *risks
 	boards     boards
 	learning   *learning
 	lorePtr    atomic.Pointer[lore]
@@ -184,6 +185,7 @@ func Open(ctx context.Context, s store.Store, opt Options) (*Engine, error) {
 	e.promised = newOpenPromises(e)
 	e.waking = newWaking(e)
 	e.shortfall = newShortfall(e)
+	e.risks = &risks{e: e}
 	e.exceptions = newOpenExceptions(e)
 	e.learning = newLearning(e)
 	if err := e.load(ctx); err != nil {

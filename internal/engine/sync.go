@@ -28,6 +28,7 @@ func (e *Engine) Tasks() []Task {
 		{"promises", settleInterval, e.promised.run},
 		{"waking", wakingInterval, e.waking.run},
 		{"shortfall", wakingInterval, e.shortfall.run},
+		{"risks", risksInterval, e.risks.run},
 		{"exceptions", exceptionsInterval, e.exceptions.run},
 		{"learning", e.opt.LearnInterval, e.learning.run},
 	}

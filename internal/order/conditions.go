@@ -304,3 +304,33 @@ func describe(lines []LineQuantity) string {
 	}
 	return b.String()
 }
+
+// ByPromises opens exceptions about promises at risk, when the promise policy says so.
+const ByPromises = "promises"
+
+// AtRisk gives the exception about a fulfillment whose promise will probably be broken; none when it is open already.
+func (o *Order) AtRisk(f *Fulfillment, probability float64, at time.Time) []Event {
+	x := o.Raise(Exception{
+		Type: ExceptionPromise, FulfillmentID: f.ID, By: ByPromises,
+		Message: fmt.Sprintf("%s is %s at %s, and is there by %s with a probability of %.0f %%", f.ID, f.Status, f.Location, f.Promise.DeliverBy.Format(time.DateOnly), probability*100),
+	}, at)
+	if x == nil {
+		return nil
+	}
+	return []Event{*x}
+}
+
+// Relieved gives the events that close what AtRisk opened, once the fulfillment arrived or has nothing to do any more.
+func (o *Order) Relieved() (events []Event) {
+	for i := range o.Exceptions {
+		x := &o.Exceptions[i]
+		if x.Type != ExceptionPromise || x.By != ByPromises {
+			continue
+		}
+		switch f := o.Fulfillment(x.FulfillmentID); f.Status {
+		case FulfillmentReady, FulfillmentHandedOver, FulfillmentDelivered, FulfillmentRejected, FulfillmentCancelled, FulfillmentLost:
+			events = append(events, Event{Type: EventExceptionClosed, ExceptionID: x.ID, By: ByPromises, Reason: "it is " + string(f.Status)})
+		}
+	}
+	return events
+}

@@ -221,7 +221,17 @@ type PromiseSection struct {
 	Price string `yaml:"price"`
 	// AtRisk is the probability of being kept below which a promise is shown as at risk. Default 0.5.
 	AtRisk float64 `yaml:"at_risk"`
+	// OnRisk is what follows, once, when it is: show (default), exception, or redecide, which gives units that nobody accepted to
+	// a location that keeps the promise, and else opens the exception.
+	OnRisk string `yaml:"on_risk"`
 }
+
+// What may follow when a promise is at risk.
+const (
+	RiskShow      = "show"
+	RiskException = "exception"
+	RiskRedecide  = "redecide"
+)
 
 // AvailabilitySection is a decision table of what is held back.
 type AvailabilitySection struct {

@@ -262,6 +262,10 @@ func (c *compiler) promise(s *PromiseSection) *CompiledPromise {
 	c.share("promise.pickup_max_km", p.PickupMaxKm, 0, maxKm)
 	c.within("promise.max_options", p.MaxOptions, 1, 100)
 	c.share("promise.at_risk", p.AtRisk, 0, 1)
+	if p.OnRisk == "" {
+		p.OnRisk = RiskShow
+	}
+	c.oneOf("promise.on_risk", p.OnRisk, RiskShow, RiskException, RiskRedecide)
 	if p.Holidays != "" && p.Holidays != "destination" && !countryCode.MatchString(p.Holidays) {
 		c.add("promise.holidays", problem.Malformed, "must be an ISO country code like DE, or destination")
 	}
