@@ -102,6 +102,18 @@ func (e *Engine) Durable(ctx context.Context, k store.Key) (*store.Record, error
 	return &records[0], nil
 }
 
+// stored reads a record from the store, whatever memory has of it. Errors: ErrNotFound, those of the store.
+func (e *Engine) stored(ctx context.Context, k store.Key) (*Entry, error) {
+	records, err := e.store.Load(ctx, []store.Key{k})
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, ErrNotFound
+	}
+	return decode(records[0])
+}
+
 // own is what memory has of a record when no other node can have written it; else nil.
 func (e *Engine) own(k store.Key) *Entry {
 	if !e.store.Exclusive() {

@@ -35,6 +35,15 @@ type previewed struct{ answer any }
 
 func (*previewed) Error() string { return "this was a preview" }
 
+// answerOf is what a command that may be a preview answers.
+func answerOf(reply *Reply, err error) (*Reply, error) {
+	var p *previewed
+	if errors.As(err, &p) {
+		return &Reply{Status: http.StatusOK, Value: p.answer}, nil
+	}
+	return reply, err
+}
+
 // Edit changes an order before it leaves, or says what that would mean. The reply's value is an
 // *EditedOrder. Errors: problem.Invalid, *order.Refusal, ErrVersion, those of Submit.
 func (e *Engine) Edit(ctx context.Context, id string, in *OrderEdit, m Meta) (*Reply, error) {
@@ -88,11 +97,7 @@ func (e *Engine) serve(ctx context.Context, id string, preview bool, m Meta, dec
 		reply.Body, err = json.Marshal(out)
 		return reply, err
 	}})
-	var p *previewed
-	if errors.As(err, &p) {
-		return &Reply{Status: http.StatusOK, Value: p.answer}, nil
-	}
-	return reply, err
+	return answerOf(reply, err)
 }
 
 // checkEdit names what the edit refers to and does not exist, and fills in the service of an order

@@ -14,7 +14,6 @@ import (
 	"github.com/orderly-oms/orderly/internal/exception"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/problem"
-	"github.com/orderly-oms/orderly/internal/store"
 )
 
 const (
@@ -201,14 +200,7 @@ func (e *Engine) loadException(ctx context.Context, id string) (*ranked, error) 
 		}
 		return nil, ErrNotFound
 	}
-	records, err := e.store.Load(ctx, []store.Key{e.ExceptionKey(id)})
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, ErrNotFound
-	}
-	en, err := decode(records[0])
+	en, err := e.stored(ctx, e.ExceptionKey(id))
 	if err != nil {
 		return nil, err
 	}

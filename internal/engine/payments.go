@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -180,11 +178,7 @@ func (e *Engine) Refund(ctx context.Context, id string, in *OrderRefund, mayAppr
 		reply.Body, err = json.Marshal(out)
 		return reply, err
 	}})
-	var p *previewed
-	if errors.As(err, &p) {
-		return &Reply{Status: http.StatusOK, Value: p.answer}, nil
-	}
-	return reply, err
+	return answerOf(reply, err)
 }
 
 // OrderPayments are an order's payments, for people and programs.

@@ -434,14 +434,7 @@ func (p *Policy) previous(now time.Time) int64 {
 
 // Policy returns a stored policy and the version of its record. Errors: ErrNotFound.
 func (e *Engine) Policy(ctx context.Context, kind policy.Kind, name string) (*Policy, int64, error) {
-	records, err := e.store.Load(ctx, []store.Key{policyKey(kind, name)})
-	if err != nil {
-		return nil, 0, err
-	}
-	if len(records) == 0 {
-		return nil, 0, ErrNotFound
-	}
-	en, err := decode(records[0])
+	en, err := e.stored(ctx, policyKey(kind, name))
 	if err != nil {
 		return nil, 0, err
 	}

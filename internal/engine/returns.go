@@ -13,7 +13,6 @@ import (
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/problem"
 	"github.com/orderly-oms/orderly/internal/sourcing"
-	"github.com/orderly-oms/orderly/internal/store"
 )
 
 // The ways goods come back.
@@ -157,14 +156,7 @@ func (e *Engine) returnedOrder(ctx context.Context, r *ReturnRequest) (*order.Or
 }
 
 func (e *Engine) loadOrder(ctx context.Context, id string) (*order.Order, error) {
-	records, err := e.store.Load(ctx, []store.Key{e.OrderKey(id)})
-	if err != nil {
-		return nil, err
-	}
-	if len(records) == 0 {
-		return nil, ErrNotFound
-	}
-	en, err := decode(records[0])
+	en, err := e.stored(ctx, e.OrderKey(id))
 	if err != nil {
 		return nil, err
 	}
