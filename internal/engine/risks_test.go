@@ -11,7 +11,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/policy"
 )
 
-// A promise at risk is an exception, once, before it is broken, whatever the flow.
+// A promise at risk is an exception, once, before it is broken, whatever the flow; it closes when the units arrive.
 func TestPromiseAtRiskAsksAPersonOnce(t *testing.T) {
 	t.Parallel()
 	for _, on := range []string{"show", "exception", "redecide"} {
@@ -20,7 +20,7 @@ func TestPromiseAtRiskAsksAPersonOnce(t *testing.T) {
 			n := inline(t)
 			n.retailer(1, 1, 5) // nobody else has it
 			n.publish(policy.KindPromise, "dates", fmt.Sprintf("kind: promise\nname: dates\npromise: {on_risk: %s}\n", on))
-			o := n.capture(basket("", "S0"))
+			o, o2 := n.capture(basket("", "S0")), n.capture(basket("", "S0"))
 			asked := func(what string, want int) (id string) {
 				t.Helper()
 				open := 0
@@ -41,6 +41,15 @@ func TestPromiseAtRiskAsksAPersonOnce(t *testing.T) {
 				return
 			}
 			x := asked("two hours before", 1)
+			other := n.stored(o2.ID)
+			expect(t, "the other", len(other.Exceptions) > 0, true)
+			n.step(other.Fulfillments[0].ID, "ship", order.Step{})
+			n.step(other.Fulfillments[0].ID, "deliver", order.Step{})
+			for _, x := range n.stored(o2.ID).Exceptions {
+				if x.Type == order.ExceptionPromise {
+					t.Error("it arrived, and its promise is still at risk")
+				}
+			}
 			if _, err := n.FixException(background, o.ID+"-"+x, exception.FixClose, exception.Args{Reason: "the customer knows"}, false, nil, engine.Meta{Actor: "ada"}); err != nil {
 				t.Fatal(err)
 			}
