@@ -292,10 +292,9 @@ func (h *history) act(clientID int, random *rand.Rand) {
 	case n < 7:
 		q.do = buy
 	case n < 8 || !h.looks:
+		// Only more: what takes stock away below what is promised has orders decide again by
+		// themselves, which is no client's operation and not in the model.
 		q.do = adjust
-		if random.IntN(2) == 0 {
-			q.quantity = -q.quantity
-		}
 	default:
 		q.do = look
 	}
