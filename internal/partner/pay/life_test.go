@@ -213,7 +213,7 @@ func (l *lives) end() {
 // settle lets time pass and people act until every operation has an outcome.
 func (l *lives) settle() {
 	l.Helper()
-	late := time.After(60 * time.Second)
+	late := time.After(3 * time.Minute)
 	for {
 		changed := l.Changed()
 		open := ""
