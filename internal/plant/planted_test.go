@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -85,7 +86,7 @@ var catchers = map[plant.Bug]catcher{
 }
 
 // TestPlanted puts one bug after the other into the product and fails when it is not found, or not by
-// what is to find it. A seed or test finds a bug only if it passes without it.
+// what is to find it. A seed or test finds a bug only if it passes without it, and a seed that failed fails again the same way.
 func TestPlanted(t *testing.T) {
 	sound := &soundness{seeds: map[uint64]bool{}}
 	for _, b := range plant.Bugs {
@@ -146,6 +147,10 @@ func (c catcher) runSeeds(t *testing.T, b plant.Bug, sound *soundness) string {
 			case !slices.Contains(c.invariants, v.Invariant):
 				t.Logf("seed %d finds it by another check than is asked for: %.300s", v.Seed, v.Error())
 			default:
+				plant.Set(b)
+				if again := dst.Run(dst.Options{Seed: r.Seed, Orders: seedOrders}); again.LogHash != r.LogHash || !reflect.DeepEqual(again.Violation, v) {
+					t.Errorf("seed %d does not fail again as it did: log %s then %s, %v then %v", r.Seed, r.LogHash, again.LogHash, v, again.Violation)
+				}
 				return fmt.Sprintf("invariant %d (%s) with seed %d, the %d. run", v.Invariant, v.Name, v.Seed, v.Seed+1)
 			}
 		}

@@ -115,7 +115,7 @@ func vocabulary() map[string][]string {
 			inventory.EventReservationHeld, inventory.EventReservationExtended, inventory.EventReservationClaimed,
 			inventory.EventReservationReleased, inventory.EventReservationExpired,
 		}),
-		faults: {"killed", "clock_jump", "another_node_first", "message_late", "message_twice", "message_lost", "answer_lost", "location_silent", "payment_never_arrived", "payment_answer_lost"},
+		faults: {"killed", "clock_jump", "another_node_first", "message_late", "message_twice", "message_lost", "answer_lost", "location_silent", "partner_slow", "payment_never_arrived", "payment_answer_lost"},
 		returnStates: {
 			string(order.ReturnAuthorized), string(order.ReturnInTransit), string(order.ReturnReceived), string(order.ReturnInspected),
 			string(order.ReturnDisposed), string(order.ReturnClosed), string(order.ReturnCancelled), string(order.ReturnExpired),
@@ -152,7 +152,7 @@ func vocabulary() map[string][]string {
 
 func edgeName(from, to order.FulfillmentStatus) string { return string(from) + " → " + string(to) }
 
-// addFlow adds the states and transitions of a flow. Those from every state count once.
+// addFlow adds the states and transitions of a flow but those on entering, which count under the event that led there.
 func addFlow(v map[string][]string, c *flow.Compiled) {
 	name := string(c.Policy.Kind) + " " + c.Name
 	for i := range c.Doc.Flow.States {
@@ -162,7 +162,7 @@ func addFlow(v map[string][]string, c *flow.Compiled) {
 			t := &s.On[k]
 			for _, e := range append(slices.Clone(t.Events), t.Event) {
 				step := name + " " + s.Name + ": " + e
-				if e != "" && t.To != "" && !slices.Contains(v[flowSteps], step) {
+				if e != "" && e != "enter" && t.To != "" && !slices.Contains(v[flowSteps], step) {
 					v[flowSteps] = append(v[flowSteps], step)
 				}
 			}

@@ -84,7 +84,7 @@ func (w *World) returnStep(o *order.Order, r *order.Return) {
 	id := r.ID
 	switch r.Status {
 	case order.ReturnAuthorized, order.ReturnInTransit:
-		if !w.calm && w.chance(.1) {
+		if w.chance(.1) {
 			w.about("cancel-return", o, func(e *engine.Engine, m engine.Meta) (*engine.Reply, error) {
 				return e.CancelReturn(ctx, id, "kept", m)
 			})

@@ -191,13 +191,15 @@ func (w *World) release(o *order.Order) {
 // desk is what people do when everything else is over: they release, give up, and look after what is left.
 func (w *World) desk(o *order.Order, day int) {
 	if len(o.Holds) > 0 {
-		w.releaseHolds(o)
+		if day >= w.weather.patience {
+			w.releaseHolds(o)
+		}
 		return
 	}
 	if len(o.Unplaced()) == 0 {
 		return
 	}
-	if day < giveUpDays {
+	if day < w.weather.giveUp {
 		w.release(o)
 		return
 	}

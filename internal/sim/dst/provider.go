@@ -78,7 +78,7 @@ func (p *provider) answer(orderID string, op *payment.Operation, inquiry bool) {
 // do has an operation take effect, and holds it against what the ledger allows.
 func (p *provider) do(op *payment.Operation) *effect {
 	w := p.w
-	x := &effect{op: *op, done: w.calm || !w.chance(.05)}
+	x := &effect{op: *op, done: w.calm || !w.chance(w.weather.declined)}
 	p.operations[op.ID] = x
 	parent := p.operations[op.Parent]
 	if op.Kind != payment.KindAuthorize && op.Kind != payment.KindRefund && (parent == nil || !parent.done) {

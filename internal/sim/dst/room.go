@@ -27,7 +27,10 @@ type room struct {
 type job struct {
 	busy, silent bool
 	tries        int
+	until        time.Time // nobody does anything before: it is forgotten, or on a slow lorry, or the customer is away
 }
+
+const day = 24 * time.Hour
 
 // maxTries is how often a location works on a fulfillment that refuses it, before it waits to be asked again.
 const maxTries = 60
@@ -91,7 +94,7 @@ func (w *World) work(orderID, id string) {
 		j = &job{}
 		rm.jobs[id] = j
 	}
-	if j.busy || j.silent && !w.calm {
+	if j.busy || j.silent && !w.calm || j.until.After(w.now) {
 		return
 	}
 	if rm.counting {
@@ -129,19 +132,25 @@ func (w *World) work(orderID, id string) {
 			j.tries++
 		}
 		if j.tries < maxTries {
-			w.workIn(w.patience(f.Status), orderID, id)
+			w.workIn(w.patience(j, s.Command), orderID, id)
 		}
 	}
 	w.send(0, m)
 }
 
-// patience is how long the next step takes.
-func (w *World) patience(s order.FulfillmentStatus) time.Duration {
-	switch s {
-	case order.FulfillmentPacked, order.FulfillmentShipped, order.FulfillmentReady:
-		return w.between(time.Hour, 40*time.Hour)
+// patience is how long it takes until the step after a command; now and then so long that somebody should ask.
+func (w *World) patience(j *job, command string) time.Duration {
+	long, slow := 3*time.Hour, 5*day
+	if command == "ship" || command == "ready" {
+		long, slow = 40*time.Hour, 15*day
 	}
-	return w.between(time.Minute, 3*time.Hour)
+	if !w.calm && w.chance(w.weather.slow) {
+		wait := w.between(day, slow)
+		j.until = w.now.Add(wait)
+		w.cover.hit(faults, "partner_slow")
+		return wait
+	}
+	return w.between(time.Minute, long)
 }
 
 // step is what a location reports, and what it means for its shelves.
@@ -226,7 +235,7 @@ func (w *World) nextStep(rm *room, j *job, o *order.Order, f *order.Fulfillment)
 		}
 		return w.picking(rm, o, f)
 	case order.FulfillmentPicked:
-		if f.Method == order.Ship && w.chance(.6) {
+		if f.Method == order.Ship && w.chance(.6) || f.Method == order.Pickup && w.chance(.1) {
 			return &step{Step: order.Step{Command: "pack"}}
 		}
 		return w.leaving(o, f)

@@ -26,7 +26,7 @@ func rules() (out []rule) {
 			out = append(out, rule{k, e.Compiled.Name, e.Text})
 		}
 	}
-	return append(out, rule{policy.KindReturns, "looked-at", lookedAt}, rule{policy.KindReturns, "early", early})
+	return append(out, rule{policy.KindOrderFlow, "odd", oddFlow}, rule{policy.KindReturns, "looked-at", lookedAt}, rule{policy.KindReturns, "early", early})
 }
 
 // lookedAt has goods that came back inspected, and pays the customer then; early pays before it sees anything.

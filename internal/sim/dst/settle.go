@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// giveUpDays is how long people look for stock for what waits, once everything works again.
+	// giveUpDays is how long most people look for stock for what waits, once everything works again.
 	giveUpDays = 5
 	// quietDays is within how many days every order must have come to its end.
 	quietDays = 60
@@ -26,6 +26,9 @@ func (w *World) heal() {
 	for _, l := range w.retailer.locations {
 		w.put("reopen", l)
 		for _, s := range w.retailer.plain() {
+			if w.weather.poor {
+				break
+			}
 			w.arrived(w.rooms[l.ID], s.SKU, 5)
 		}
 	}

@@ -113,6 +113,9 @@ func (w *World) atOnce(rm *room, o *order.Order, f *order.Fulfillment) *step {
 	default:
 		s.Command, s.Lines, s.left = "ready", nil, nil
 	}
+	if len(s.Lines) > 1 && w.chance(.3) { // the rest comes later
+		s.Lines, s.left = s.Lines[:1], stocked(o, s.Lines[0].Line, s.Lines[0].Quantity)
+	}
 	return s
 }
 

@@ -47,8 +47,12 @@ type weather struct {
 	silent, reject, short    float64 // of fulfillments
 	service, carrier         float64 // of orders that customer service hears of, of parcels that something happens to
 	skew                     time.Duration
-	tail                     int  // days that the run goes on for, for what takes long
-	learning                 bool // nodes learn from the log, which costs more than everything else
+	slow                     float64 // of steps of partners, by days
+	declined                 float64 // of payments
+	patience, giveUp         int     // days that people leave holds in place and look for stock, once everything works
+	poor                     bool    // no stock comes any more then
+	tail                     int     // days that the run goes on for, for what takes long
+	learning                 bool    // nodes learn from the log, which costs more than everything else
 }
 
 var began = time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
@@ -84,6 +88,8 @@ func (w *World) drawWeather() weather {
 		silent: share(0, .02, .08), reject: share(.02, .08, .25), short: share(.02, .08, .25),
 		service: share(.1, .5, .9), carrier: share(0, .05, .2),
 	}
+	f.slow, f.declined = share(0, 0, .02, .08), share(.05, .05, .3)
+	f.patience, f.giveUp, f.poor = choose(w, 0, 0, 12), choose(w, giveUpDays, giveUpDays, 30), w.chance(.2)
 	f.learning = w.chance(.05)
 	if w.chance(.15) {
 		f.tail = quietDays - 1
