@@ -134,6 +134,14 @@ func (w *World) hear(o *order.Order, e *order.Event) {
 				rm.physical[u.sku] += u.n
 			}
 		}
+	case order.EventFulfillmentUncollected:
+		if f := o.Fulfillment(e.FulfillmentID); f.Via != "" && e.Reason != "" { // a flow gave up; the store shelves it. Stores give no reason
+			for _, q := range e.Lines {
+				for _, u := range stocked(o, q.Line, q.Quantity) {
+					w.rooms[f.Via].physical[u.sku] += u.n
+				}
+			}
+		}
 	case order.EventReturnAuthorized:
 		w.in(w.between(time.Hour, 60*time.Hour), func() { w.goodsBack(o.ID) })
 	case order.EventExceptionFixed:
