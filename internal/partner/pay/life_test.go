@@ -258,7 +258,7 @@ func (l *lives) compare(o *order.Order) {
 	}
 	due := want.Owed - promised
 	if o.PaymentStanding() == payment.StandDeclined { // some left before its provider declined: a person is told, and nobody else charged
-		due -= o.Payment.Unpaid(&want)
+		due = max(due-o.Payment.Unpaid(&want), 0) // what was never taken cannot be given back
 	}
 	if o.Status != order.StatusFulfilled && !o.Status.Final() || theirs.Open() != 0 || theirs.Captured-theirs.Refunded != due {
 		l.Errorf("%s (%s, %s): the provider took %d, gave back %d and holds %d; %d is due and %d was to be given back",
