@@ -18,7 +18,7 @@ const module = "github.com/orderly-oms/orderly/"
 // of layers below its own, and of its own layer where peers says so.
 var layers = [][]string{
 	{"internal/plant"},
-	{"internal/problem", "internal/jsonenc"},
+	{"internal/problem", "internal/jsonenc", "internal/stats"},
 	{"internal/money"},
 	{"internal/inventory", "internal/network", "internal/auth"},
 	{"internal/catalog", "internal/policy", "internal/sourcing/exact"},
