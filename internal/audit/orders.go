@@ -67,6 +67,7 @@ var taken = []string{
 func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []order.Event) {
 	last := map[string]string{}                 // command by fulfillment
 	var made map[string]order.FulfillmentStatus // what fulfillments of this row begin as
+	var released map[string]bool                // that went on in this row
 	// An order whose units are sent again is open again.
 	reopened := slices.ContainsFunc(list, func(e order.Event) bool { return e.Type == order.EventFulfillmentLost })
 	for i := range list {
@@ -74,6 +75,12 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 		if command := commands[e.Type]; command == "hold" && last[e.FulfillmentID] == "release" {
 			delete(last, e.FulfillmentID) // one hold took the place of another: it is held as before
 		} else if command != "" {
+			if last[e.FulfillmentID] == "release" {
+				if released == nil {
+					released = map[string]bool{}
+				}
+				released[e.FulfillmentID] = true
+			}
 			last[e.FulfillmentID] = command
 		} else if slices.Contains(taken, e.Type) {
 			delete(last, e.FulfillmentID) // it ends otherwise than its last step says
@@ -99,6 +106,9 @@ func (f *orderFolder) checkSteps(c *store.Commit, next *order.Order, list []orde
 			if was := f.now.Fulfillment(id); was != nil {
 				from = was.Status
 			}
+		}
+		if released[id] && from == order.FulfillmentHeld {
+			from = order.FulfillmentOpen
 		}
 		to := next.Fulfillment(id).Status
 		published := slices.ContainsFunc(order.Edges, func(e order.Edge) bool {

@@ -12,6 +12,8 @@ import (
 func TestHoldInPlaceOfAnother(t *testing.T) {
 	held := &order.Order{ID: "o1", Status: order.StatusAllocated, Fulfillments: []order.Fulfillment{{ID: "o1-1", Status: order.FulfillmentHeld}}}
 	open := &order.Order{ID: "o1", Status: order.StatusAllocated, Fulfillments: []order.Fulfillment{{ID: "o1-1", Status: order.FulfillmentOpen}}}
+	shipped := &order.Order{ID: "o1", Status: order.StatusFulfilled, Fulfillments: []order.Fulfillment{{ID: "o1-1", Status: order.FulfillmentShipped}}}
+	ship := order.Event{Type: order.EventFulfillmentShipped, FulfillmentID: "o1-1"}
 	release := order.Event{Type: order.EventFulfillmentReleased, FulfillmentID: "o1-1"}
 	hold := order.Event{Type: order.EventFulfillmentHeld, FulfillmentID: "o1-1"}
 	made := func(status order.FulfillmentStatus) order.Event {
@@ -30,6 +32,9 @@ func TestHoldInPlaceOfAnother(t *testing.T) {
 		{"made held, and released", nil, open, []order.Event{made(order.FulfillmentHeld), release}, 0},
 		{"made open, and held", nil, held, []order.Event{made(order.FulfillmentOpen), hold}, 0},
 		{"made open, and released", nil, open, []order.Event{made(order.FulfillmentOpen), release}, 1},
+		{"released, and shipped", held, shipped, []order.Event{release, ship}, 0},
+		{"made held, released, and shipped", nil, shipped, []order.Event{made(order.FulfillmentHeld), release, ship}, 0},
+		{"shipped, though held", held, shipped, []order.Event{ship}, 1},
 		{"released, and never made", nil, open, []order.Event{release}, 1},
 	} {
 		a := &auditor{checks: newChecks()}
