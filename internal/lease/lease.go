@@ -90,7 +90,7 @@ func (l *Lease) Acquire(ctx context.Context) (epoch int64, ok bool) {
 		case version != seen:
 			seen, since = version, time.Now()
 		}
-		if !pause(ctx, min(pollInterval, l.opt.Length/3)) {
+		if !Wait(ctx, min(pollInterval, l.opt.Length/3)) {
 			return 0, false
 		}
 	}
@@ -213,8 +213,8 @@ func (l *Lease) Release(epoch int64) {
 	}
 }
 
-// pause waits; false when ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
+// Wait waits; false when ctx ended before.
+func Wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

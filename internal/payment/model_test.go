@@ -322,13 +322,13 @@ func TestPayments(t *testing.T) {
 			"": func(*rapid.T) { m.check() },
 			"work": func(t *rapid.T) {
 				if len(m.asked) == 0 {
-					t.Skip("nothing is asked for")
+					return
 				}
 				m.work()
 			},
 			"answer": func(t *rapid.T) {
 				if len(m.answers) == 0 {
-					t.Skip("no answer is under way")
+					return
 				}
 				i := rapid.IntRange(0, len(m.answers)-1).Draw(t, "which")
 				out := m.answers[i]
@@ -358,7 +358,7 @@ func TestPayments(t *testing.T) {
 			"return": func(t *rapid.T) {
 				most := min(m.w.Left, m.w.Owed) - paid
 				if most <= 0 || len(m.w.Refunds) > 5 {
-					t.Skip("nothing to return")
+					return
 				}
 				n := rapid.Int64Range(1, most).Draw(t, "worth")
 				paid += n

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/lease"
 )
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -51,7 +52,7 @@ func (w *Worker) reportsDue(ctx context.Context) {
 			}
 			w.log.Info("payments: the books were compared", "provider", p.ID, "day", day, "entries", r.Entries, "differences", r.Count)
 		}
-		if !wait(ctx, dailyInterval) {
+		if !lease.Wait(ctx, dailyInterval) {
 			return
 		}
 	}

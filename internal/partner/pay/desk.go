@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/engine"
+	"github.com/orderly-oms/orderly/internal/lease"
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/payment"
 	"github.com/orderly-oms/orderly/internal/store"
@@ -172,7 +173,7 @@ func (d *desk) book(j *job, out *payment.Outcome) {
 			d.w.warn(d.ctx, "an outcome could not be booked; the order asks for it again", err)
 			return
 		}
-		if !wait(d.ctx, time.Duration(try)*bookPause) {
+		if !lease.Wait(d.ctx, time.Duration(try)*bookPause) {
 			return
 		}
 	}

@@ -155,7 +155,7 @@ func (w *Worker) follow(ctx context.Context, epoch int64) (fenced bool) {
 	cursor, err := w.place(ctx)
 	for err != nil {
 		w.warn(ctx, "could not read the place in the log", err)
-		if !wait(ctx, lookInterval) {
+		if !lease.Wait(ctx, lookInterval) {
 			return false
 		}
 		cursor, err = w.place(ctx)
@@ -194,7 +194,7 @@ func (w *Worker) follow(ctx context.Context, epoch int64) (fenced bool) {
 			}
 			return false
 		case <-changed:
-			wait(ctx, 2*time.Millisecond) // more commits come together
+			lease.Wait(ctx, 2*time.Millisecond) // more commits come together
 		case <-time.After(lookInterval / 4):
 		}
 	}
@@ -291,17 +291,6 @@ func (w *Worker) handOut(r *store.Commit) {
 			}
 		}
 		d.put(job{order: r.Stream.ID, op: *e.Payment, ask: e.Type == order.EventPaymentInquiry})
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 
