@@ -29,6 +29,11 @@ type Report struct {
 	Orders   int64     `json:"orders"`
 	Currency string    `json:"currency"`
 	Seed     uint64    `json:"seed"`
+	// Level is how sure intervals are, like 0.95; TouchMinute is what a minute of a person's work counts, minor units.
+	Level       float64 `json:"level"`
+	TouchMinute int64   `json:"touch_minute"`
+	// Baseline is the scenario that the rules' worth is measured against; "" when there is none.
+	Baseline string `json:"baseline,omitempty"`
 	// Questions are the four, in their order, with what the reassessment answers.
 	Questions []Question `json:"questions"`
 	// Base is the scenario that others are compared with, always the first of Runs.
@@ -73,7 +78,7 @@ type Run struct {
 type Measure struct {
 	ID    string  `json:"id"` // cost_per_order, shipments_per_order, promised_days, promise_kept, …
 	Name  string  `json:"name"`
-	Unit  string  `json:"unit"` // "money", "percent", "days", "per order", "seconds"
+	Unit  string  `json:"unit"` // "money" (minor units), "percent" (0 to 100), "days", "minutes", "per order", "per 100 units", "seconds"
 	Value float64 `json:"value"`
 	Known bool    `json:"known"` // false: nothing to measure it by
 	// Better is "lower" or "higher".
@@ -126,4 +131,7 @@ type Finding struct {
 	Effect string `json:"effect,omitempty"`
 	// Measures are those of the replayed change against the base.
 	Measures []Measure `json:"measures,omitempty"`
+	// Diff is the suggested change of a policy, setting by setting, and Policy its whole text, to be saved as a draft.
+	Diff   []string `json:"diff,omitempty"`
+	Policy string   `json:"policy,omitempty"`
 }

@@ -38,6 +38,8 @@ type Options struct {
 	Parallel int
 	// KeepOrders keeps what became of every order (Result.Orders), about 100 bytes each.
 	KeepOrders bool
+	// Explain numbers orders of which OrderResult.Why is kept although they are on course.
+	Explain []int64
 }
 
 // Run replays scenarios. Errors: of the history, of scenarios that do not fit it, of the context.

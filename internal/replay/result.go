@@ -130,6 +130,8 @@ type OrderResult struct {
 	Cost   int64
 	// Locations are those that sent something, with + between them.
 	Locations string
+	// Service is the carrier service of its first shipment, as "carrier/service"; "" when it was collected or never sent.
+	Service   string
 	Shipments int32
 	Promised  time.Time // the delivery date when it was placed; zero: none
 	Delivered time.Time // when it arrived, recorded or drawn; zero: unknown
@@ -138,6 +140,7 @@ type OrderResult struct {
 	Units     int64
 	OnCourse  bool
 	Drawn     bool
-	// Why is the reason of its first decision, in sentences (sourcing.Explain); kept for orders that are not on course.
+	// Why is the reason of its first decision, in sentences (sourcing.Explain); kept for orders that are not on course,
+	// and for those that Options.Explain names.
 	Why []string
 }
