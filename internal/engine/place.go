@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,8 +56,9 @@ type placing struct {
 	now  time.Time
 	s    *sources
 	o    *order.Order
-	// policy, when not nil, decides instead of the one in force.
+	// policy, when not nil, decides instead of the one in force; name is how decisions call it, "": candidate.
 	policy  *policy.Compiled
+	name    string
 	unsplit bool // all from one location, or nothing
 	// asked: a person wants it, so that units which came back from as many locations as the policy allows are tried once more.
 	asked  bool
@@ -89,7 +91,7 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	action := order.Waiting{Action: order.WaitBackorder}
 	var spent []string // lines that nobody else is asked for
 	if all := wants(demands); len(all) > 0 {
-		compiled, name := p.policy, "candidate"
+		compiled, name := p.policy, cmp.Or(p.name, "candidate")
 		if compiled == nil {
 			compiled, name = e.sourcingPolicy(o, demands, p.now)
 		}
