@@ -95,7 +95,8 @@ type LocationUse struct {
 	Shipments int64  `json:"shipments"`
 	Units     int64  `json:"units"`
 	Cost      int64  `json:"cost"`
-	Rejected  int64  `json:"rejected"` // fulfillments of which it rejected or did not find something
+	Rejected  int64  `json:"rejected"`  // fulfillments of which it rejected or did not find something
+	NotFound  int64  `json:"not_found"` // of these, those of which it did not find something
 }
 
 // Lane is the shipments from a location to a zone of destination.
