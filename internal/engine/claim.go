@@ -25,6 +25,7 @@ type claimed struct {
 	units map[heldAt]int64
 	used  map[heldAt]int64 // of them, what the order takes
 	offer *inventory.Offer // nil: no promise was confirmed, so the policy is free to choose
+	loose bool             // what the policy leaves where it is held is not taken from there
 }
 
 // left is what is held of a SKU at a location and not used yet.
@@ -62,7 +63,7 @@ func (p *placing) takeOffer(demands []demand) {
 // takeHeld gives demands held units where they are. Held units are not free stock, so
 // nothing of it counts as taken.
 func (p *placing) takeHeld(demands []demand, rule, reason string) {
-	if p.held == nil {
+	if p.held == nil || p.held.loose {
 		return
 	}
 	for _, h := range p.held.reservation.Holds {

@@ -59,6 +59,7 @@ type placing struct {
 	// policy, when not nil, decides instead of the one in force; name is how decisions call it, "": candidate.
 	policy  *policy.Compiled
 	name    string
+	promise *promiseRules // when not nil, dates instead of those in force
 	unsplit bool // all from one location, or nothing
 	// asked: a person wants it, so that units which came back from as many locations as the policy allows are tried once more.
 	asked  bool
@@ -77,11 +78,28 @@ func (e *Engine) place(tx *Tx, s *sources, o *order.Order, held *claimed) (*plac
 }
 
 func (p *placing) run(held *claimed) (*placement, error) {
+	out, err := p.choose(held)
+	if err != nil {
+		return nil, err
+	}
+	if len(out.unplaced) > 0 {
+		p.wait()
+	}
+	out.events, err = p.o.Place(p.plan, p.now)
+	return out, err
+}
+
+// choose fills in the plan.
+func (p *placing) choose(held *claimed) (*placement, error) {
 	e, o := p.e, p.o
 	p.shares, p.taken = map[string]*share{}, map[inventory.PositionKey]int64{}
 	p.digits, _ = money.Exponent(o.Currency)
 	of := orderFacts(o)
-	p.rules = e.promiseRules(&of, p.now)
+	if p.promise != nil {
+		p.rules = *p.promise
+	} else {
+		p.rules = e.promiseRules(&of, p.now)
+	}
 	demands := make([]demand, 0, len(o.Lines))
 	for _, q := range o.Unplaced() {
 		demands = append(demands, demand{line: o.Line(q.Line), left: q.Quantity})
@@ -124,15 +142,7 @@ func (p *placing) run(held *claimed) (*placement, error) {
 	if action.Action == actionReject {
 		p.plan.Waiting.Action = order.WaitBackorder // of an order that exists already
 	}
-	if err := p.place(held); err != nil {
-		return nil, err
-	}
-	if len(out.unplaced) > 0 {
-		p.wait()
-	}
-	var err error
-	out.events, err = o.Place(p.plan, p.now)
-	return out, err
+	return out, p.place(held)
 }
 
 // exhausted are the lines of which units came back from as many locations as the policy allows.
