@@ -81,6 +81,7 @@ var EventTypes = []string{
 	EventPaymentPlanned, EventPaymentRequested, EventPaymentRecorded, EventPaymentInquiry, EventPaymentUnanswered,
 	EventPaymentSucceeded, EventPaymentDeclined, EventPaymentUnknown, EventPaymentExpiring, EventPaymentExpired,
 	EventPaymentRetried, EventPaymentAbandoned, EventPaymentRefund, EventPaymentAsked,
+	EventBaseline,
 }
 
 // Event is one fact about an order. Which fields are set depends on the type:
@@ -116,6 +117,7 @@ var EventTypes = []string{
 //   - payment.inquiry_requested, payment.unanswered, payment.expiring, payment.expired: Payment, as it then is
 //   - payment.retried: Payment, with the tender; payment.abandoned: nothing else
 //   - payment.succeeded, payment.declined, payment.unknown: Outcome
+//   - order.baseline: Baseline, what the pinned baseline would have decided beside what was decided
 //   - flow.moved, flow.migrated: Moves; flow.missed: Moves, with Event and State that took it
 type Event struct {
 	Type          string         `json:"type"`
@@ -165,6 +167,8 @@ type Event struct {
 	Outcome       *payment.Outcome   `json:"outcome,omitempty"`
 	PaymentPlan   *payment.Plan      `json:"payment_plan,omitempty"`
 	PaymentRefund *payment.Refund    `json:"payment_refund,omitempty"`
+
+	Baseline *Baseline `json:"baseline,omitempty"`
 }
 
 // Decision says why a location got units, in short; order.sourced has all of it.
@@ -259,6 +263,8 @@ func (o *Order) apply(e *Event, at time.Time) error {
 		w := *e.Waiting
 		o.Waiting = &w
 		return nil
+	case EventBaseline:
+		return o.applyBaseline(e)
 	}
 	if known, err := o.applyLife(e, at); known {
 		return err

@@ -224,6 +224,8 @@ type Order struct {
 	// Touches counts what people did about the order, TouchSeconds how long it took them.
 	Touches      int   `json:"touches,omitempty"`
 	TouchSeconds int64 `json:"touch_seconds,omitempty"`
+	// Baseline is what the pinned baseline policy would have decided, beside what was decided; nil: none was pinned.
+	Baseline *Baseline `json:"baseline,omitempty"`
 	// Fingerprint identifies the capture request, to tell a repeat from a reuse of the external id.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
