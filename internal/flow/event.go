@@ -24,6 +24,7 @@ var bookkeeping = []string{
 	order.EventPaymentPlanned, order.EventPaymentRequested, order.EventPaymentRecorded, order.EventPaymentInquiry, order.EventPaymentUnanswered,
 	order.EventPaymentSucceeded, order.EventPaymentUnknown, order.EventPaymentExpiring, order.EventPaymentExpired, order.EventPaymentRetried,
 	order.EventPaymentAbandoned, order.EventPaymentRefund, order.EventPaymentAsked,
+	order.EventBaseline,
 }
 
 // prefixes say which events reach the flows of a subject; of those with the first prefixes a flow

@@ -30,6 +30,11 @@ func (s *story) life() {
 		{Type: order.EventTouched, Touch: &order.Touch{By: "ada", At: noon, Action: "releaseHold", Seconds: 90, Cause: "hold_expired"}},
 		{Type: order.EventAttributeSet, Name: "segment", Value: "vip"},
 		{Type: order.EventNotify, Name: "late", FulfillmentID: "o1-1"},
+		{Type: order.EventBaseline, Baseline: &order.Baseline{
+			Pin: 1, At: noon, Units: 2,
+			Would: order.Opinion{Policy: "nearest@1", Cost: 900, Shipments: 2, Unplaced: 1, DeliverBy: noon.Add(72 * time.Hour), Locations: []string{"s1", "s2"}},
+			Did:   order.Opinion{Policy: "cheapest@3", Cost: 650, Shipments: 1, DeliverBy: noon.Add(48 * time.Hour), Locations: []string{"dc"}},
+		}},
 		{Type: order.EventFlowMoved, Moves: []order.FlowMove{
 			{From: "new", Event: order.EventHeld, To: &order.FlowState{Flow: "standard@1", State: "held", Since: noon, Timers: []order.FlowTimer{{Name: "review", At: noon.Add(time.Hour), Left: 2}}}},
 			{Of: "o1-1", Event: order.EventFulfillmentCreated, To: &order.FlowState{Flow: "dc@4", State: "open", Since: noon}},

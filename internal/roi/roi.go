@@ -49,11 +49,11 @@ type Pin struct {
 
 // Why the costs of an order are not compared.
 const (
-	NotDone          = "not_done"          // it may still change
-	NotDelivered     = "cancelled"         // nothing of it was sent in the end
-	NotSame          = "changed"           // units were cancelled or added after the decision, so both decided something else
-	NotByBaseline    = "baseline_unplaced" // the baseline had no location for some units
-	NotSent          = "not_sent"          // units are counted as fulfilled without a shipment
+	NotDone       = "not_done"          // it may still change
+	NotDelivered  = "cancelled"         // nothing of it was sent in the end
+	NotSame       = "changed"           // units were cancelled or added after the decision, so both decided something else
+	NotByBaseline = "baseline_unplaced" // the baseline had no location for some units
+	NotSent       = "not_sent"          // units are counted as fulfilled without a shipment
 )
 
 // Line is one order in the ledger. Amounts are minor units of its currency.

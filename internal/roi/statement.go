@@ -237,9 +237,7 @@ func (a *Account) sentence(s *Statement) string {
 	}
 	verb, saved, which := "saved", a.Saved, a.SavedShare
 	if saved < 0 {
-		verb, saved = "cost", -saved
-		lost := -*which
-		which = &lost
+		verb, saved, which = "cost", -saved, share(-saved, a.BaselineCost)
 	}
 	text := fmt.Sprintf("%s: compared with %s, the decisions of %s %s %s", a.Currency, s.baselines(), s.Month, verb, amount(saved, a.Currency))
 	if a.Saved < 0 {
