@@ -37,7 +37,7 @@ func (a *assessment) assumptions() (out []string) {
 	days := len(a.base().Days)
 	text := fmt.Sprintf("Intervals are right %s of the time. They come from the days as pairs, drawn again in blocks because neighbouring days are alike.", sure(a.o.Level))
 	if days < stats.MinDays {
-		text = fmt.Sprintf("There are %s with orders; no interval is given for fewer than %d, because such a difference cannot be told from chance.", several(int64(days), "day"), stats.MinDays)
+		text = fmt.Sprintf("Orders came on %s; no interval is given for fewer than %d days, because such a difference cannot be told from chance.", several(int64(days), "day"), stats.MinDays)
 	}
 	out = append(out, text)
 	if a.bound != nil {

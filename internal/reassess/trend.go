@@ -146,7 +146,10 @@ func direction(values []float64, level float64) int {
 	return int(math.Copysign(1, s))
 }
 
-// neighbours is how much a value is like the one before it, 0 to 0.9, once a straight line is taken out.
+// maxAlike keeps a curve, whose values lie on the same side of a line for long, from being taken for chance.
+const maxAlike = 0.7
+
+// neighbours is how much a value is like the one before it, 0 to maxAlike, once a straight line is taken out.
 func neighbours(values []float64) float64 {
 	n := float64(len(values))
 	var st, sv, stt, stv float64
@@ -170,5 +173,5 @@ func neighbours(values []float64) float64 {
 	}
 	// What is left of a fitted line is less alike than the values are; this makes up for most of it.
 	r := cross/square + 4/n
-	return min(max(r, 0), .9)
+	return min(max(r, 0), maxAlike)
 }
