@@ -72,7 +72,7 @@ func (e *evidence) perShipment() float64 {
 // demote suggests how the sourcing policy asks a location later that rejects much: by the price of the risk where it
 // compares costs, by a key in front where it ranks.
 func (e *evidence) demote(s *suspicion, rate, rest float64) {
-	r := e.rules.general(policy.KindSourcing)
+	r := e.deciding()
 	limit := strconv.FormatFloat(math.Round(500*(rate+rest))/1000, 'f', 3, 64) // half way between
 	risk := strconv.FormatInt(max(int64(math.Round(e.perShipment())), 1), 10)
 	var edits []policy.Edit
@@ -112,25 +112,56 @@ func (e *evidence) raiseSafety(l *replay.LocationUse) suspicion {
 }
 
 // safety finds stock that is held back although orders go without and hardly anything is rejected.
-func (e *evidence) safety() []suspicion {
+func (e *evidence) safety() (out []suspicion) {
 	t := &e.base.Total
 	outs, known := definition(MeasureStockOuts).value(t, 0)
 	rejected, counted := definition(MeasureRejected).value(t, 0)
-	if !known || !counted || t.Orders < minAsked || outs < highStockOuts || rejected > lowRejected || len(e.rules.keeping) == 0 {
+	if !known || !counted || t.Orders < minAsked || outs < highStockOuts || rejected > lowRejected {
 		return nil
 	}
-	change := e.scenario
-	change.Changes.Safety = map[string]int64{"*": 0}
-	return []suspicion{{
-		change: &change, worth: float64(t.Lost) + float64(t.Backordered)*e.perShipment(), also: []string{MeasureStockOuts, MeasureCancelled, MeasureRejected},
+	s := suspicion{
+		worth: float64(t.Lost) + float64(t.Backordered)*e.perShipment(), also: []string{MeasureStockOuts, MeasureCancelled, MeasureRejected},
 		holds: func(_, _ *replay.Result, ms []Measure) bool { return find(ms, MeasureStockOuts).better() > 0 },
-		Finding: Finding{
-			Kind: SafetyHigh, Subject: "safety stock",
-			Evidence: fmt.Sprintf("%s of the orders met a stock-out while %s held back safety stock and only %s of 100 units were rejected",
-				percentText(outs), several(int64(len(e.rules.keeping)), "location"), strconv.FormatFloat(rejected, 'f', 2, 64)),
+	}
+	held := func(by string) string {
+		return fmt.Sprintf("%s of the orders met a stock-out while %s and only %s of 100 units were rejected",
+			percentText(outs), by, strconv.FormatFloat(rejected, 'f', 2, 64))
+	}
+	if n := len(e.rules.keeping); n > 0 {
+		change := e.scenario
+		change.Changes.Safety = map[string]int64{"*": 0}
+		s.change = &change
+		s.Finding = Finding{
+			Kind: SafetyHigh, Subject: "safety stock", Evidence: held(several(int64(n), "location") + " held back safety stock"),
 			Suggest: "lower the safety stock of the positions; the effect is that of none at all, which is the most there is to gain",
-		},
-	}}
+		}
+		out = append(out, s)
+	}
+	if r := e.rules.general(policy.KindAvailability); !e.scenario.Recorded {
+		if edits := holdingBack(r); len(edits) > 0 {
+			s.Finding = Finding{
+				Kind: SafetyHigh, Subject: "availability/" + r.compiled.Name, Evidence: held("the policy held stock back"),
+				Suggest: "lower what its rows hold back; the effect is that of nothing at all, which is the most there is to gain",
+			}
+			s.changed(e, policy.KindAvailability, r, edits...)
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// holdingBack are the edits after which an availability policy holds nothing back, but for what it hides.
+func holdingBack(r *rule) (edits []policy.Edit) {
+	for i := range r.compiled.Doc.Availability.Rules {
+		row := &r.compiled.Doc.Availability.Rules[i]
+		for setting, value := range map[string]int64{"safety": row.Safety, "buffer": row.Buffer, "percent": row.Percent} {
+			if value > 0 {
+				edits = append(edits, policy.Edit{At: fmt.Sprintf("availability.rules[%d].%s", i, setting), Remove: true})
+			}
+		}
+	}
+	slices.SortFunc(edits, func(a, b policy.Edit) int { return cmp.Compare(a.At, b.At) })
+	return edits
 }
 
 // lanes finds zones that a location serves dearly although another serves them for less.
@@ -177,7 +208,7 @@ func (e *evidence) lanes() (out []suspicion) {
 
 // byCost suggests to choose by what carriers charge, where the policy ranks; where it does so already, stock is missing at the cheaper location.
 func (e *evidence) byCost(s *suspicion, cheaper string) {
-	r := e.rules.general(policy.KindSourcing)
+	r := e.deciding()
 	var edits []policy.Edit
 	for i := range r.compiled.Doc.Sourcing.Groups {
 		g := &r.compiled.Doc.Sourcing.Groups[i]

@@ -43,6 +43,18 @@ func (e *evidence) uses(name string) *uses {
 	return u
 }
 
+// deciding is the sourcing policy that decided most; when that is not known, the general one.
+func (e *evidence) deciding() *rule {
+	best, most := e.rules.general(policy.KindSourcing), int64(0)
+	for i := range e.rules.kinds[policy.KindSourcing] {
+		r := &e.rules.kinds[policy.KindSourcing][i]
+		if n := e.uses(r.compiled.Name).asked; n > most {
+			best, most = r, n
+		}
+	}
+	return best
+}
+
 // sourcing are the sourcing policies that were in force, as they are, for the whole period.
 func (e *evidence) sourcing() []*rule {
 	var out []*rule

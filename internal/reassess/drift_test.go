@@ -143,6 +143,13 @@ var plants = []struct {
 		}
 		total(r)
 	}, []string{"lower the safety stock"}},
+	{reassess.SafetyHigh, "availability/careful", mainPolicy, func(h *history, r *replay.Result, _ *reassess.Options) {
+		h.publish(policy.KindAvailability, "careful", "kind: availability\nname: careful\navailability:\n  rules:\n    - {name: stores, types: [store], safety: 2, percent: 10}\n    - {name: rest, buffer: 1}\n", 1, start.AddDate(0, 0, -9))
+		for i := range r.Days {
+			r.Days[i].Backordered, r.Days[i].Rejections = r.Days[i].Orders/10+int64(i%2), 0
+		}
+		total(r)
+	}, []string{"- availability.rules[stores].safety: 2", "- availability.rules[rest].buffer: 1"}},
 	{reassess.DearLane, "a to DE 1", rankPolicy, func(_ *history, r *replay.Result, _ *reassess.Options) {
 		r.Lanes[0].Cost = 900_000
 	}, []string{"+ sourcing.groups[rank].cost[carrier].term: carrier"}},

@@ -55,6 +55,11 @@ func (a *assessment) fit() Question {
 		said = append(said, text)
 		q.Trend, q.TrendOf, q.TrendBy = a.bound.gaps(0), "percent above the least possible", a.bound.by()
 	}
+	grows := direction(q.Trend, a.o.Level) > 0
+	if len(q.Trend) == 0 {
+		q.Trend, q.TrendBy = a.costs()
+		q.TrendOf = "shipping cost per order, " + a.header.Currency
+	}
 	text, better := a.betterCandidate()
 	if text != "" {
 		said = append(said, text)
@@ -67,7 +72,7 @@ func (a *assessment) fit() Question {
 			q.Number = several(int64(len(a.out.Findings)), "finding")
 		}
 	}
-	if better || len(a.out.Findings) > 0 || len(q.Trend) > 0 && direction(q.Trend, a.o.Level) > 0 {
+	if better || grows || len(a.out.Findings) > 0 {
 		q.Verdict = Attention
 	}
 	if id := a.base().Identity; id != nil {
@@ -82,6 +87,15 @@ func (a *assessment) fit() Question {
 	head := map[string]string{Good: "Yes: ", Attention: "Not in everything: ", Unknown: "Not known: "}[q.Verdict]
 	q.Answer = head + joined(said...)
 	return q
+}
+
+// costs are the base's per order, by period, in whole units of the currency.
+func (a *assessment) costs() (values []float64, by string) {
+	values, by = definition(MeasureCost).trend(a.base(), 0)
+	for i := range values {
+		values[i] /= minorUnits(a.header.Currency)
+	}
+	return values, by
 }
 
 func findingsText(n int) string {
