@@ -40,6 +40,9 @@ func (a *assessment) assumptions() (out []string) {
 		text = fmt.Sprintf("Orders came on %s; no interval is given for fewer than %d days, because such a difference cannot be told from chance.", several(int64(days), "day"), stats.MinDays)
 	}
 	out = append(out, text)
+	if n := days - len(a.settled()); n > 0 {
+		out = append(out, fmt.Sprintf("Orders of the last %s are still on their way, so that trends leave them out.", several(int64(n), "day")))
+	}
 	if a.bound != nil {
 		out = append(out, a.bound.Method)
 	}

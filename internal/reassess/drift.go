@@ -272,7 +272,7 @@ func (e *evidence) effect(ms []Measure, also []string) string {
 
 // gap finds a gap to the bound that grows.
 func (e *evidence) gap() []suspicion {
-	gaps := e.report.Bound.gaps(0)
+	gaps := e.report.Bound.gaps(0, lastOf(settled(e.base.Days)))
 	if direction(gaps, e.o.Level) <= 0 {
 		return nil
 	}
@@ -294,13 +294,13 @@ func mean(values []float64) float64 {
 	return sum / float64(max(len(values), 1))
 }
 
-// gaps is how far a run was above the bound, percent, period by period.
-func (b *Bound) gaps(run int) (out []float64) {
+// gaps is how far a run was above the bound, percent, period by period, of periods that end on a day or before.
+func (b *Bound) gaps(run int, last string) (out []float64) {
 	if b == nil {
 		return nil
 	}
 	for i := range b.Periods {
-		if p := &b.Periods[i]; run < len(p.Costs) && p.Bound > 0 {
+		if p := &b.Periods[i]; run < len(p.Costs) && p.Bound > 0 && p.Until <= last {
 			out = append(out, 100*float64(p.Costs[run]-p.Bound)/float64(p.Bound))
 		}
 	}

@@ -76,10 +76,11 @@ func (e *evidence) arrivals() (all *arrivals, services, places []*arrivals) {
 		}
 		return m[name]
 	}
+	last := lastOf(settled(e.base.Days))
 	for i := range e.base.Orders {
 		r := &e.base.Orders[i]
-		if r.Promised.IsZero() || r.Delivered.IsZero() {
-			continue
+		if r.Promised.IsZero() || r.Delivered.IsZero() || r.At.UTC().Format(time.DateOnly) > last {
+			continue // of orders that are still on their way, only the early ones have arrived
 		}
 		all.add(r)
 		if r.Service != "" {

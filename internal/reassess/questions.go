@@ -31,6 +31,9 @@ func (a *assessment) questions() []Question {
 
 func (a *assessment) base() *replay.Result { return a.runs[0] }
 
+// settled are the days of the base whose orders are not on their way any more.
+func (a *assessment) settled() []replay.Day { return settled(a.base().Days) }
+
 // versus is how a measure of the base compares with the baseline's: what the rules changed. Nil without a baseline.
 func (a *assessment) versus(id string) *stats.Difference {
 	if a.baseline <= 0 {
@@ -53,7 +56,7 @@ func (a *assessment) fit() Question {
 			text += fmt.Sprintf(", which closes %s of the gap between that and the dearest way that was replayed", percentText(100**closed))
 		}
 		said = append(said, text)
-		q.Trend, q.TrendOf, q.TrendBy = a.bound.gaps(0), "percent above the least possible", a.bound.by()
+		q.Trend, q.TrendOf, q.TrendBy = a.bound.gaps(0, lastOf(a.settled())), "percent above the least possible", a.bound.by()
 	}
 	grows := direction(q.Trend, a.o.Level) > 0
 	if len(q.Trend) == 0 {
@@ -91,7 +94,7 @@ func (a *assessment) fit() Question {
 
 // costs are the base's per order, by period, in whole units of the currency.
 func (a *assessment) costs() (values []float64, by string) {
-	values, by = definition(MeasureCost).trend(a.base(), 0)
+	values, by = definition(MeasureCost).trend(a.settled(), 0)
 	for i := range values {
 		values[i] /= minorUnits(a.header.Currency)
 	}
@@ -143,7 +146,7 @@ func (a *assessment) effort() Question {
 		return q
 	}
 	touches, _ := d.value(t, a.o.TouchMinute)
-	q.Trend, q.TrendBy = d.trend(a.base(), a.o.TouchMinute)
+	q.Trend, q.TrendBy = d.trend(a.settled(), a.o.TouchMinute)
 	q.TrendOf = "touches per order"
 	q.Number = d.say(touches, "") + " touches per order"
 	minutes, _ := definition(MeasureMinutes).value(t, a.o.TouchMinute)
@@ -180,7 +183,7 @@ func (a *assessment) promises() Question {
 		return q
 	}
 	q.Number = percentText(kept)
-	q.Trend, q.TrendBy = d.trend(a.base(), 0)
+	q.Trend, q.TrendBy = d.trend(a.settled(), 0)
 	q.TrendOf = "percent of promises kept"
 	aim := 100 * a.rules.aim()
 	low, high := share(t.Kept, t.Judged, a.o.Level)
@@ -267,8 +270,10 @@ func savedText(saved float64, currency string) string {
 // savings is what the rules save per order against the baseline, by period, in whole units of the currency.
 func (a *assessment) savings() (values []float64, by string) {
 	d := definition(MeasureServed)
-	base, by := periods(a.base().Days)
-	other, _ := periods(a.runs[a.baseline].Days)
+	base, by := periods(a.settled())
+	last := lastOf(a.settled())
+	days := a.runs[a.baseline].Days
+	other, _ := periods(days[:len(days)-countAfter(days, last)])
 	unit := minorUnits(a.header.Currency)
 	at := map[string]*period{}
 	for i := range other {

@@ -2,6 +2,7 @@ package reassess
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/replay"
@@ -94,14 +95,71 @@ func (p *period) add(d *replay.Day) {
 }
 
 // trend is a measure over the period; periods in which there is nothing to measure it by are left out.
-func (d *Definition) trend(r *replay.Result, touchMinute int64) (values []float64, by string) {
-	ps, by := periods(r.Days)
+func (d *Definition) trend(days []replay.Day, touchMinute int64) (values []float64, by string) {
+	ps, by := periods(days)
 	for i := range ps {
 		if v, ok := d.value(&ps[i].Day, touchMinute); ok {
 			values = append(values, v)
 		}
 	}
 	return values, by
+}
+
+// unsettled is the share of what is usual below which a day's orders count as still on their way.
+const unsettled = 0.9
+
+// settled are the days without those at the end whose orders are still on their way: fewer of them have left, or arrived, than usual. A
+// trend with them would fall, whatever the rules do.
+func settled(days []replay.Day) []replay.Day {
+	gone := func(d *replay.Day) (float64, bool) {
+		return float64(d.Shipped+d.Cancelled) / float64(d.Orders), d.Orders > 0
+	}
+	judged := func(d *replay.Day) (float64, bool) {
+		return float64(d.Judged) / float64(d.Promised), d.Promised > 0
+	}
+	n := len(days)
+	for _, share := range []func(*replay.Day) (float64, bool){gone, judged} {
+		var all []float64
+		for i := range days {
+			if v, ok := share(&days[i]); ok {
+				all = append(all, v)
+			}
+		}
+		if len(all) == 0 {
+			continue
+		}
+		slices.Sort(all)
+		usual := all[len(all)/2]
+		for n > 0 {
+			v, ok := share(&days[n-1])
+			if ok && v >= unsettled*usual {
+				break
+			}
+			n--
+		}
+	}
+	if n < (len(days)+1)/2 {
+		return days // so long a time is nobody's delivery; the history lacks something else
+	}
+	return days[:n]
+}
+
+// lastOf is the date of the last day.
+func lastOf(days []replay.Day) string {
+	if len(days) == 0 {
+		return ""
+	}
+	return days[len(days)-1].Date
+}
+
+// countAfter is how many days come after a date.
+func countAfter(days []replay.Day, date string) (n int) {
+	for i := range days {
+		if days[i].Date > date {
+			n++
+		}
+	}
+	return n
 }
 
 // minTrend is the fewest values of which a direction is told.

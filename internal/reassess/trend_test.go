@@ -89,6 +89,34 @@ func TestPeriodsAddUp(t *testing.T) {
 	})
 }
 
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	var days []replay.Day
+	for i := range 40 {
+		days = append(days, replay.Day{Date: time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), Orders: 100, Shipped: 97, Cancelled: 2, Promised: 100, Judged: 96})
+	}
+	days[20].Shipped = 50 // a bad day in the middle stays in
+	if got := settled(days); len(got) != 40 {
+		t.Errorf("%d of 40 days", len(got))
+	}
+	days[39].Shipped, days[38].Shipped = 20, 60
+	for i := 35; i < 40; i++ {
+		days[i].Judged = 10 * int64(40-i)
+	}
+	if got := settled(days); len(got) != 35 {
+		t.Errorf("%d days, want 35: five are on their way", len(got))
+	}
+	for i := 15; i < 40; i++ {
+		days[i].Judged = 0
+	}
+	if got := settled(days); len(got) != 38 {
+		t.Errorf("%d days, want 38: deliveries are not recorded for most of the time, so they tell nothing", len(got))
+	}
+	if got := settled([]replay.Day{{Orders: 3}}); len(got) != 1 {
+		t.Errorf("%d days of one", len(got))
+	}
+}
+
 func TestShare(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
