@@ -53,6 +53,7 @@ func (a *assessment) fit() Question {
 		text := fmt.Sprintf("serving the orders cost %s, %s above the least that anybody could have paid with all of the future known",
 			amount(float64(costs[0]), a.header.Currency), percentText(over))
 		if closed := a.out.Runs[0].GapClosed; closed != nil && a.baseline > 0 {
+			q.Number = percentText(100**closed) + " of the gap closed"
 			text += fmt.Sprintf(", which closes %s of the gap between that and the dearest way that was replayed", percentText(100**closed))
 		}
 		said = append(said, text)
