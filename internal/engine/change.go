@@ -98,10 +98,12 @@ func (c *change) placeFor(asked bool) error {
 	if c.sources == nil || c.sources.directory != e.Directory() {
 		c.sources = e.sources(c.now, c.tx.Now)
 	}
+	baseline := c.would(c.sources, nil)
 	placed, err := (&placing{e: e, tx: c.tx, book: c.tx.Book(), now: c.tx.Now, s: c.sources, o: c.now, asked: asked}).run(nil)
 	if err != nil {
 		return err
 	}
+	placed.compare(baseline)
 	c.placed = true
 	return c.add(placed.events...)
 }

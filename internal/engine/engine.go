@@ -131,6 +131,8 @@ type Engine struct {
 	learning   *learning
 	lorePtr    atomic.Pointer[lore]
 	kpis       atomic.Pointer[KPIs]
+	baseline   atomic.Pointer[pinned]
+	ledger     atomic.Pointer[Ledger]
 	flowCounts atomic.Pointer[shownFlows]
 
 	exceptions *openExceptions
@@ -212,6 +214,9 @@ func (e *Engine) load(ctx context.Context) error {
 	e.catalog.Store(cat)
 	e.directory.Store(ref.directory)
 	e.replacePolicies(ref.policies)
+	for _, b := range ref.baselines {
+		e.keepBaseline(b)
+	}
 	e.learning.hear(ref.learned)
 	e.cache.clear()
 	e.follower.reset(snapshot.Heads)

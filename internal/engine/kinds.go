@@ -42,6 +42,8 @@ const (
 	// KindPolicy is a policy with its history, KindPolicyVersion the text of one version.
 	KindPolicy        store.Kind = "policy"
 	KindPolicyVersion store.Kind = "policy_version"
+	// KindBaseline is the policy that decisions are compared with, one record.
+	KindBaseline store.Kind = "baseline"
 	// KindException is an exception that belongs to no order.
 	KindException store.Kind = "exception"
 	// KindLearned is what one learner learned from the log, with its place there.
@@ -55,7 +57,7 @@ var PaymentEventTypes = []string{EventReconciled}
 const EventReconciled = "payment_reconciliation.made"
 
 // referenceKinds are held in memory on every node.
-var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindLearned}
+var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindBaseline, KindLearned}
 
 // decoders turn a stored body into the value of its kind. Kinds without one
 // keep their body as it is (json.RawMessage): they belong to packages above.
@@ -71,6 +73,7 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindCapacity:    into[openedCapacity],
 	KindRelocation:  into[relocation],
 	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
+	KindBaseline:  into[Baseline],
 	KindException: into[exception.Standalone],
 	KindLearned:   intoLearned,
 }

@@ -88,6 +88,7 @@ func newLearning(e *Engine) *learning {
 	l.add(pricesEvery, func() learner { return newPriceLearner(e) })
 	l.add(kpisEvery, func() learner { return newKPILearner(e) })
 	l.add(1, func() learner { return newFlowLearner(e) })
+	l.add(roiEvery, func() learner { return newROILearner(e) })
 	return l
 }
 

@@ -20,6 +20,7 @@ const (
 	LearnedDelays  = "delays"  // of deliveries and of work at locations
 	LearnedPrices  = "prices"  // of stock
 	LearnedKPIs    = "kpis"    // counters of how orders went
+	LearnedROI     = "roi"     // sums of what deciding was worth
 	LearnedFlows   = "flows"   // how many are in each state of each flow
 )
 

@@ -181,10 +181,12 @@ func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation
 		return nil, err
 	}
 	if held != nil || !c.now.Held(order.BlocksSourcing) {
+		baseline := c.would(s, held)
 		placed, err := e.place(tx, s, c.now, held)
 		if err != nil {
 			return nil, err
 		}
+		placed.compare(baseline)
 		if (s.reject || placed.rejected) && placed.missing() {
 			return nil, placed.outOfStock(c.now)
 		}

@@ -19,6 +19,7 @@ type placement struct {
 	events   []order.Event
 	unplaced []order.LineQuantity
 	rejected bool // the policy refuses an order that cannot be placed whole
+	plan     *order.Plan
 }
 
 func (p *placement) missing() bool { return len(p.unplaced) > 0 }
@@ -60,7 +61,7 @@ type placing struct {
 	policy  *policy.Compiled
 	name    string
 	promise *promiseRules // when not nil, dates instead of those in force
-	unsplit bool // all from one location, or nothing
+	unsplit bool          // all from one location, or nothing
 	// asked: a person wants it, so that units which came back from as many locations as the policy allows are tried once more.
 	asked  bool
 	shares map[string]*share
@@ -125,7 +126,7 @@ func (p *placing) choose(held *claimed) (*placement, error) {
 		// What no rule placed stays where the reservation holds it: it was promised.
 		p.takeHeld(demands, "reservation", "a reservation holds the units here")
 	}
-	out := &placement{rejected: action.Action == actionReject}
+	out := &placement{rejected: action.Action == actionReject, plan: &p.plan}
 	for _, d := range demands {
 		if d.left > 0 {
 			q := order.LineQuantity{Line: d.line.ID, Quantity: d.left}

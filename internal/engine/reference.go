@@ -33,6 +33,7 @@ type reference struct {
 	networks  []network.Network
 	carriers  []network.Carrier
 	policies  []*Policy
+	baselines []*Baseline // at most one
 	learned   []*learnedRecord
 }
 
@@ -64,6 +65,8 @@ func (r *reference) take(value any) {
 		r.catalog.Put(v)
 	case *Policy:
 		r.policies = append(r.policies, v)
+	case *Baseline:
+		r.baselines = append(r.baselines, v)
 	case *learnedRecord:
 		r.learned = append(r.learned, v)
 	case *inventory.Supply:
@@ -109,6 +112,9 @@ func (e *Engine) absorbReference(records []store.Record) error {
 	r.finish()
 	e.directory.Store(r.directory)
 	e.keepPolicies(r.policies)
+	for _, b := range r.baselines {
+		e.keepBaseline(b)
+	}
 	e.learning.hear(r.learned)
 	return nil
 }
