@@ -91,6 +91,9 @@ func schemaName(t reflect.Type, hint string) string {
 var schemaNames = map[string]string{
 	"inventory.Hold": "ReservationHold",
 	"exception.Type": "ExceptionType", "exception.Fix": "ExceptionFix", "exception.Args": "FixArguments", "exception.Price": "ExceptionPrice",
+	"experiment.Guardrails": "ExperimentGuardrails", "experiment.Test": "ExperimentTest", "experiment.Stop": "ExperimentStop", "experiment.Breach": "ExperimentBreach", "experiment.Guard": "ExperimentGuard",
+	"experiment.Answer": "ExperimentAnswer", "experiment.Result": "ExperimentResult", "experiment.GroupResult": "ExperimentGroup", "experiment.Figure": "ExperimentFigure", "experiment.ShadowResult": "ExperimentShadow",
+	"order.Trial": "OrderTrial", "order.Opinion": "PolicyOpinion", "order.Compared": "PolicyComparison",
 	"kpi.Value": "KPIValue", "kpi.Definition": "KPIDefinition",
 	"order.Edit": "OrderEditFields", "order.Adjustment": "OrderAdjustment", "api.Decision": "AdjustmentDecision",
 	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",

@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"internal/order"},
 	{"internal/exception"},
 	{"internal/flow"},
-	{"internal/bulk", "internal/history", "internal/kpi", "internal/roi", "internal/partner/importer", "internal/store"},
+	{"internal/bulk", "internal/history", "internal/experiment", "internal/kpi", "internal/roi", "internal/partner/importer", "internal/store"},
 	{"internal/store/sqlite", "internal/store/postgres", "internal/store/memory", "internal/store/storetest", "internal/pgtest"},
 	{"internal/past"},
 	{"internal/engine"},
@@ -49,7 +49,7 @@ var layers = [][]string{
 // randomness, no files, no goroutines that outlive a call.
 var pure = []string{
 	"internal/problem", "internal/jsonenc", "internal/money", "internal/inventory", "internal/network", "internal/catalog",
-	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/payment", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/kpi", "internal/roi", "internal/bulk", "internal/partner/importer",
+	"internal/policy", "internal/price", "internal/promise", "internal/sourcing", "internal/sourcing/exact", "internal/plancase", "internal/payment", "internal/order", "internal/exception", "internal/flow", "internal/history", "internal/experiment", "internal/kpi", "internal/roi", "internal/bulk", "internal/partner/importer",
 }
 
 // impure are imports that a pure package must not have.

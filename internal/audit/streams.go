@@ -192,7 +192,7 @@ func (a *auditor) folder(k store.Key) folder {
 		return &reservationFolder{auditor: a, key: k}
 	case engine.KindException:
 		return &exceptionFolder{auditor: a, key: k}
-	case engine.KindChannel, engine.KindLocation, engine.KindNetwork, engine.KindCarrier, engine.KindSKU, engine.KindSupply, engine.KindPolicyVersion, engine.KindBaseline:
+	case engine.KindChannel, engine.KindLocation, engine.KindNetwork, engine.KindCarrier, engine.KindSKU, engine.KindSupply, engine.KindPolicyVersion, engine.KindBaseline, engine.KindExperiment:
 		return &documentFolder{auditor: a, key: k}
 	}
 	return &otherFolder{auditor: a}

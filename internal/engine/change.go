@@ -99,13 +99,14 @@ func (c *change) placeFor(asked bool) error {
 		c.sources = e.sources(c.now, c.tx.Now)
 	}
 	baseline := c.would(c.sources, nil)
+	opinion := c.ask(nil)
 	placed, err := (&placing{e: e, tx: c.tx, book: c.tx.Book(), now: c.tx.Now, s: c.sources, o: c.now, asked: asked}).run(nil)
 	if err != nil {
 		return err
 	}
 	placed.compare(baseline)
 	c.placed = true
-	return c.add(placed.events...)
+	return c.add(placed.beside(opinion)...)
 }
 
 // maxRounds bounds how often flows react to what placing did and the other way round.

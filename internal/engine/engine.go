@@ -110,30 +110,31 @@ type Engine struct {
 	// decide serialises decisions, so that what one reads the next cannot take away.
 	decide sync.Mutex
 
-	book       atomic.Pointer[inventory.Book]
-	directory  atomic.Pointer[network.Directory]
-	catalog    atomic.Pointer[catalog.Catalog]
-	places     atomic.Pointer[places]
-	policies   atomic.Pointer[policy.Set]
-	shelf      shelf
-	flows      atomic.Pointer[map[flowRef]*flow.Compiled]
-	ruleCache  atomic.Pointer[ruleCache]
-	calendar   *promise.Calendar
-	queues     atomic.Pointer[queues]
-	cache      *cache
-	lanes      []*lane
-	follower   follower
-	promised   *openPromises
-	waking     *waking
-	shortfall  *shortfall
-	risks      *risks
-	boards     boards
-	learning   *learning
-	lorePtr    atomic.Pointer[lore]
-	kpis       atomic.Pointer[KPIs]
-	baseline   atomic.Pointer[pinned]
-	ledger     atomic.Pointer[Ledger]
-	flowCounts atomic.Pointer[shownFlows]
+	book        atomic.Pointer[inventory.Book]
+	directory   atomic.Pointer[network.Directory]
+	catalog     atomic.Pointer[catalog.Catalog]
+	places      atomic.Pointer[places]
+	policies    atomic.Pointer[policy.Set]
+	shelf       shelf
+	experiments experiments
+	flows       atomic.Pointer[map[flowRef]*flow.Compiled]
+	ruleCache   atomic.Pointer[ruleCache]
+	calendar    *promise.Calendar
+	queues      atomic.Pointer[queues]
+	cache       *cache
+	lanes       []*lane
+	follower    follower
+	promised    *openPromises
+	waking      *waking
+	shortfall   *shortfall
+	risks       *risks
+	boards      boards
+	learning    *learning
+	lorePtr     atomic.Pointer[lore]
+	kpis        atomic.Pointer[KPIs]
+	baseline    atomic.Pointer[pinned]
+	ledger      atomic.Pointer[Ledger]
+	flowCounts  atomic.Pointer[shownFlows]
 
 	exceptions *openExceptions
 
@@ -217,6 +218,7 @@ func (e *Engine) load(ctx context.Context) error {
 	for _, b := range ref.baselines {
 		e.keepBaseline(b)
 	}
+	e.experiments.replace(e, ref.experiments)
 	e.learning.hear(ref.learned)
 	e.cache.clear()
 	e.follower.reset(snapshot.Heads)

@@ -43,7 +43,7 @@ func EventTypes() []string {
 	return slices.Concat(order.EventTypes, []string{
 		inventory.EventReservationHeld, inventory.EventReservationExtended, inventory.EventReservationClaimed,
 		inventory.EventReservationReleased, inventory.EventReservationExpired,
-	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes, BaselineEventTypes, LearnedEventTypes, PaymentEventTypes)
+	}, InventoryEventTypes, CapacityEventTypes, RelocationEventTypes, PolicyEventTypes, BaselineEventTypes, ExperimentEventTypes, LearnedEventTypes, PaymentEventTypes)
 }
 
 // privateKinds have log rows that are nobody's business outside.

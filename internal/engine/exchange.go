@@ -103,7 +103,7 @@ func (x *exchanging) link(back string) error {
 // capture takes the order that replaces the goods, on hold until they come when it is to wait for them.
 func (x *exchanging) capture(s *sources, back string) (*order.Order, error) {
 	tx, of := x.c.tx, x.c.now
-	start := tx.e.captured(x.next, order.Captured{ID: x.id, At: tx.Now, Parts: tx.e.Parts}, nil)
+	start := tx.e.captured(x.next, order.Captured{ID: x.id, At: tx.Now, Parts: tx.e.Parts, Trial: tx.e.enrol}, nil)
 	start.Order.ExchangeOf = &order.ExchangeRef{OrderID: of.ID, ReturnID: back, Reason: x.n.Reason, At: tx.Now}
 	manual := tx.manual
 	tx.manual = nil // the touch is the exchanged order's

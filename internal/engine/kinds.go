@@ -6,6 +6,7 @@ import (
 
 	"github.com/orderly-oms/orderly/internal/catalog"
 	"github.com/orderly-oms/orderly/internal/exception"
+	"github.com/orderly-oms/orderly/internal/experiment"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/jsonenc"
 	"github.com/orderly-oms/orderly/internal/network"
@@ -46,6 +47,8 @@ const (
 	KindBaseline store.Kind = "baseline"
 	// KindException is an exception that belongs to no order.
 	KindException store.Kind = "exception"
+	// KindExperiment is a sourcing policy that challenges those in force on live orders.
+	KindExperiment store.Kind = "experiment"
 	// KindLearned is what one learner learned from the log, with its place there.
 	KindLearned store.Kind = "learned"
 )
@@ -57,7 +60,7 @@ var PaymentEventTypes = []string{EventReconciled}
 const EventReconciled = "payment_reconciliation.made"
 
 // referenceKinds are held in memory on every node.
-var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindBaseline, KindLearned}
+var referenceKinds = []store.Kind{KindChannel, KindLocation, KindNetwork, KindCarrier, KindSKU, KindSupply, KindPolicy, KindBaseline, KindExperiment, KindLearned}
 
 // decoders turn a stored body into the value of its kind. Kinds without one
 // keep their body as it is (json.RawMessage): they belong to packages above.
@@ -73,9 +76,10 @@ var decoders = map[store.Kind]func([]byte) (any, error){
 	KindCapacity:    into[openedCapacity],
 	KindRelocation:  into[relocation],
 	KindPolicy:      into[Policy], KindPolicyVersion: into[policyText],
-	KindBaseline:  into[Baseline],
-	KindException: into[exception.Standalone],
-	KindLearned:   intoLearned,
+	KindBaseline:   into[Baseline],
+	KindExperiment: into[experiment.Experiment],
+	KindException:  into[exception.Standalone],
+	KindLearned:    intoLearned,
 }
 
 func into[T any](body []byte) (any, error) {

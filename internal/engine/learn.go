@@ -89,6 +89,7 @@ func newLearning(e *Engine) *learning {
 	l.add(kpisEvery, func() learner { return newKPILearner(e) })
 	l.add(1, func() learner { return newFlowLearner(e) })
 	l.add(roiEvery, func() learner { return newROILearner(e) })
+	l.add(1, func() learner { return newTrialLearner(e) })
 	return l
 }
 
@@ -119,6 +120,7 @@ func (l *learning) run(ctx context.Context) {
 		return
 	}
 	l.showAll(began, more)
+	l.e.endExperiments(ctx)
 	for _, s := range l.studies {
 		last := s.at
 		if last.IsZero() {
@@ -195,6 +197,7 @@ func (e *Engine) LearnNow(ctx context.Context) error {
 		}
 	}
 	l.showAll(began, false)
+	l.e.endExperiments(ctx)
 	return nil
 }
 

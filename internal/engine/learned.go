@@ -16,12 +16,13 @@ import (
 
 // What is learned, by learner.
 const (
-	LearnedHistory = "history" // of locations and SKUs
-	LearnedDelays  = "delays"  // of deliveries and of work at locations
-	LearnedPrices  = "prices"  // of stock
-	LearnedKPIs    = "kpis"    // counters of how orders went
-	LearnedROI     = "roi"     // sums of what deciding was worth
-	LearnedFlows   = "flows"   // how many are in each state of each flow
+	LearnedHistory = "history"     // of locations and SKUs
+	LearnedDelays  = "delays"      // of deliveries and of work at locations
+	LearnedPrices  = "prices"      // of stock
+	LearnedKPIs    = "kpis"        // counters of how orders went
+	LearnedROI     = "roi"         // sums of what deciding was worth
+	LearnedFlows   = "flows"       // how many are in each state of each flow
+	LearnedTrials  = "experiments" // what orders in experiments came to
 )
 
 // EventLearnedUpdated says that a new snapshot of learned facts was persisted.

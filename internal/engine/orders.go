@@ -76,7 +76,7 @@ func (e *Engine) Capture(ctx context.Context, n *order.New, m Meta) (*Reply, err
 			return e.repeatCapture(was, fingerprint)
 		}
 		offer := tx.offer(reservation)
-		start := e.captured(n, order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts}, offer)
+		start := e.captured(n, order.Captured{ID: id, At: tx.Now, Fingerprint: fingerprint, Parts: e.Parts, Trial: e.enrol}, offer)
 		if n.ReservationID != "" {
 			e.offered(offer, start.Order)
 		}
@@ -182,6 +182,7 @@ func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation
 	}
 	if held != nil || !c.now.Held(order.BlocksSourcing) {
 		baseline := c.would(s, held)
+		asked := c.ask(held)
 		placed, err := e.place(tx, s, c.now, held)
 		if err != nil {
 			return nil, err
@@ -193,7 +194,7 @@ func (e *Engine) captureOrder(tx *Tx, s *sources, start order.Event, reservation
 		if err := e.settle(tx, held, c.now.ID); err != nil {
 			return nil, err
 		}
-		if err := c.add(placed.events...); err != nil {
+		if err := c.add(placed.beside(asked)...); err != nil {
 			return nil, err
 		}
 	}

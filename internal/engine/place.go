@@ -20,6 +20,7 @@ type placement struct {
 	unplaced []order.LineQuantity
 	rejected bool // the policy refuses an order that cannot be placed whole
 	plan     *order.Plan
+	policy   string // that decided, name@version; "": none was asked
 }
 
 func (p *placement) missing() bool { return len(p.unplaced) > 0 }
@@ -114,6 +115,7 @@ func (p *placing) choose(held *claimed) (*placement, error) {
 		if compiled == nil {
 			compiled, name = e.sourcingPolicy(o, demands, p.now)
 		}
+		p.name = name
 		if spent = exhausted(o, compiled); len(spent) > 0 && !p.asked {
 			all = wants(without(demands, spent))
 		}
@@ -126,7 +128,7 @@ func (p *placing) choose(held *claimed) (*placement, error) {
 		// What no rule placed stays where the reservation holds it: it was promised.
 		p.takeHeld(demands, "reservation", "a reservation holds the units here")
 	}
-	out := &placement{rejected: action.Action == actionReject, plan: &p.plan}
+	out := &placement{rejected: action.Action == actionReject, plan: &p.plan, policy: p.name}
 	for _, d := range demands {
 		if d.left > 0 {
 			q := order.LineQuantity{Line: d.line.ID, Quantity: d.left}
@@ -300,8 +302,12 @@ func lessTaken(units int64, w *want, location string, taken map[inventory.Positi
 	return max(left, 0)
 }
 
-// sourcingPolicy is the policy in force for an order, with its name and version.
+// sourcingPolicy is the policy that decides about an order, with its name and version: the challenger of an experiment
+// when the order is in its group, else the one in force.
 func (e *Engine) sourcingPolicy(o *order.Order, demands []demand, now time.Time) (*policy.Compiled, string) {
+	if c := e.challenger(o); c != nil {
+		return c.policy, c.name
+	}
 	of := orderFacts(o)
 	f := policy.Facts{Order: &of, Now: now}
 	for _, w := range wants(demands) {

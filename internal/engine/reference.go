@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/orderly-oms/orderly/internal/catalog"
+	"github.com/orderly-oms/orderly/internal/experiment"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/network"
 	"github.com/orderly-oms/orderly/internal/problem"
@@ -35,6 +36,8 @@ type reference struct {
 	policies  []*Policy
 	baselines []*Baseline // at most one
 	learned   []*learnedRecord
+
+	experiments []*experiment.Experiment
 }
 
 func (r *reference) collect(rec store.Record) error {
@@ -67,6 +70,8 @@ func (r *reference) take(value any) {
 		r.policies = append(r.policies, v)
 	case *Baseline:
 		r.baselines = append(r.baselines, v)
+	case *experiment.Experiment:
+		r.experiments = append(r.experiments, v)
 	case *learnedRecord:
 		r.learned = append(r.learned, v)
 	case *inventory.Supply:
@@ -115,6 +120,7 @@ func (e *Engine) absorbReference(records []store.Record) error {
 	for _, b := range r.baselines {
 		e.keepBaseline(b)
 	}
+	e.experiments.keep(e, r.experiments)
 	e.learning.hear(r.learned)
 	return nil
 }

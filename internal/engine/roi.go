@@ -98,7 +98,7 @@ func (r *roiLearner) prepare(ctx context.Context, lessons []lesson) error {
 // error is one of the store.
 func (e *Engine) orderAt(ctx context.Context, key store.Key, version int64) (o *order.Order, err error) {
 	for after := int64(0); after < version; {
-		rows, err := e.store.Stream(ctx, key, after, kpiStreamPage)
+		rows, err := e.store.Stream(ctx, key, after, caseStreamPage)
 		if err != nil {
 			return nil, err
 		}

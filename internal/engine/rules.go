@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,16 +109,13 @@ func (e *Engine) unsplit(c *policy.Compiled) *policy.Compiled {
 	return &u
 }
 
-// transfers reports whether any sourcing policy in force at a moment lets locations ship to pickup locations.
+// transfers reports whether any sourcing policy in force at a moment, or challenging those, lets locations ship to pickup locations.
 func (e *Engine) transfers(now time.Time) bool {
-	for _, p := range e.Policies().InForce(policy.KindSourcing, now) {
-		for i := range p.Compiled.Sourcing.Groups {
-			if p.Compiled.Sourcing.Groups[i].Transfers {
-				return true
-			}
-		}
+	with := func(c *policy.Compiled) bool {
+		return slices.ContainsFunc(c.Sourcing.Groups, func(g policy.CompiledGroup) bool { return g.Transfers })
 	}
-	return false
+	return slices.ContainsFunc(e.Policies().InForce(policy.KindSourcing, now), func(p policy.Published) bool { return with(p.Compiled) }) ||
+		slices.ContainsFunc(e.runningTrials(), func(t *trial) bool { return with(t.second.policy) })
 }
 
 // choose returns the policy of a kind that decides about an order, else the program's own.

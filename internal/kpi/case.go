@@ -80,6 +80,20 @@ func (k *Case) Apply(events []order.Event, version int64, at time.Time, into *Co
 	return nil
 }
 
+// Order is the order after the last command; nil: none came, or the log could not be followed. It must not be changed or kept.
+func (k *Case) Order() *order.Order { return k.order }
+
+// Done reports that the order was delivered or cancelled, now or at some time before.
+func (k *Case) Done() bool { return k.done }
+
+// Promise tells whether there was a promise for all units, and whether the first one was kept. It is for orders that are done.
+func (k *Case) Promise() (promised, kept bool) {
+	if k.promised.IsZero() {
+		return false, false
+	}
+	return true, k.order.Status == order.StatusDelivered && !k.arrived().After(k.promised)
+}
+
 func (k *Case) place(location string) place {
 	return place{k.order.Channel, location, k.order.Currency}
 }

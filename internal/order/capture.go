@@ -282,6 +282,8 @@ type Captured struct {
 	// Weigh, when not nil, says that kits are fulfilled by component: each becomes a
 	// line per component, its price divided in proportion to what Weigh says a unit is worth.
 	Weigh func(sku string) int64
+	// Trial, when not nil, says which part the order has in an experiment.
+	Trial func(*Order) *Trial
 }
 
 // Capture turns a valid request, whose defaults are filled in, into the event
@@ -314,6 +316,9 @@ func (n *New) Capture(c Captured) Event {
 	}
 	if c.Weigh != nil {
 		explodeKits(o, c.Weigh)
+	}
+	if c.Trial != nil {
+		o.Trial = c.Trial(o)
 	}
 	return Event{Type: EventCaptured, Order: o}
 }

@@ -74,7 +74,7 @@ var EventTypes = []string{
 	EventFulfillmentUndeliverable, EventFulfillmentReminded, EventFulfillmentParcels, EventFulfillmentCustomer,
 	EventHeld, EventHoldReleased, EventPromiseChanged, EventNoted, EventTouched, EventAttributeSet, EventNotify,
 	EventExceptionOpened, EventExceptionClaimed, EventExceptionClosed, EventFlowMoved, EventFlowMissed, EventFlowMigrated,
-	EventEdited, EventAdjusted, EventAdjustmentDecided,
+	EventEdited, EventAdjusted, EventAdjustmentDecided, EventCompared,
 	EventExceptionFixed, EventExceptionPostponed, EventExceptionScheduled,
 	EventReturnAuthorized, EventReturnInTransit, EventReturnReceived, EventReturnInspected, EventReturnDisposed, EventReturnRefundDue,
 	EventReturnClosed, EventReturnCancelled, EventReturnExpired, EventExchanged,
@@ -106,6 +106,7 @@ var EventTypes = []string{
 //   - order.notification_requested: Name, the template; Value, to whom; FulfillmentID or ReturnID when it is about one
 //   - exception.opened: Exception; exception.claimed, exception.closed: ExceptionID, By, Reason
 //   - order.edited: Edit, the new values; order.adjusted, order.adjustment_decided: Adjustment
+//   - order.compared: Compared, the first plan for the order beside that of an experiment's challenger
 //   - exception.fixed: ExceptionID, By, Name, the fix; Rule when a rule applied it
 //   - exception.postponed, exception.scheduled: ExceptionID, By, At, when it comes back, or when rules look at it (zero: not again)
 //   - return.authorized: ReturnID, Return; return.in_transit: ReturnID, Parcels (carrier and tracking)
@@ -152,6 +153,7 @@ type Event struct {
 	Moves       []FlowMove `json:"moves,omitempty"`
 	Rule        string     `json:"rule,omitempty"` // that did it
 
+	Compared   *Compared   `json:"compared,omitempty"`
 	Edit       *Edited     `json:"edit,omitempty"`
 	Adjustment *Adjustment `json:"adjustment,omitempty"`
 

@@ -112,6 +112,8 @@ func (o *Order) applyLife(e *Event, at time.Time) (known bool, err error) {
 	case EventFlowMoved, EventFlowMigrated:
 		return true, o.applyMoves(e.Moves)
 	case EventFlowMissed:
+	case EventCompared:
+		return true, o.applyCompared(e)
 	default:
 		return false, nil
 	}

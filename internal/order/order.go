@@ -226,6 +226,8 @@ type Order struct {
 	TouchSeconds int64 `json:"touch_seconds,omitempty"`
 	// Baseline is what the pinned baseline policy would have decided, beside what was decided; nil: none was pinned.
 	Baseline *Baseline `json:"baseline,omitempty"`
+	// Trial is the order's part in an experiment; nil: it is in none.
+	Trial *Trial `json:"trial,omitempty"`
 	// Fingerprint identifies the capture request, to tell a repeat from a reuse of the external id.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }

@@ -43,6 +43,27 @@ func (s *story) life() {
 		{Type: order.EventFlowMigrated, Moves: []order.FlowMove{{From: "held", Event: "migration", To: &order.FlowState{Flow: "standard@2", State: "on_hold", Since: noon}}}},
 	}, nil)
 	golden(s.t, "order_touched", s.o)
+	s.trial()
+}
+
+// trial tells what is kept of an order in an experiment.
+func (s *story) trial() {
+	n := newOrder(order.Ship, 2)
+	s.o = fold(s.t, nil, n.Capture(order.Captured{ID: "o1", At: noon, Parts: parts, Trial: func(o *order.Order) *order.Trial {
+		return &order.Trial{Experiment: "x1", Group: order.GroupShadow}
+	}}))
+	if s.o.Trial == nil || s.o.Trial.Compared != nil {
+		s.t.Fatalf("captured into the experiment as %+v", s.o.Trial)
+	}
+	was := s.o
+	s.then([]order.Event{{Type: order.EventCompared, Compared: &order.Compared{
+		Incumbent:  order.Opinion{Policy: "near@3", Cost: 495, Shipments: 1, DeliverBy: noon.Add(48 * time.Hour), Locations: []string{"dc"}},
+		Challenger: order.Opinion{Policy: "cheap@1", Cost: 390, Shipments: 1, Unplaced: 1, Locations: []string{"north"}},
+	}}}, nil)
+	if was.Trial.Compared != nil {
+		s.t.Error("an order that was there before is changed")
+	}
+	golden(s.t, "order_compared", s.o)
 }
 
 // A hold stops what locations were sent; the last one that ends lets it go. One that is
