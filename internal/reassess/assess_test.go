@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -114,6 +116,8 @@ func bound(periods int, gap func(i int) float64) func(context.Context, replay.Op
 
 func flat(int) float64 { return 1 }
 
+func none(int) float64 { return 0 }
+
 func TestGapClosed(t *testing.T) {
 	t.Parallel()
 	r := assess(t, recorded(), []replay.Scenario{{Name: "a"}, {Name: "b"}}, reassess.Options{
@@ -122,6 +126,61 @@ func TestGapClosed(t *testing.T) {
 	for i, want := range []float64{2. / 3, 1. / 3, 0} { // 1, 2 and 3 percent above
 		if got := *r.Runs[i].GapClosed; got < want-1e-9 || got > want+1e-9 {
 			t.Errorf("run %d closes %v of the gap, want %v", i, got, want)
+		}
+	}
+	r = assess(t, recorded(), []replay.Scenario{{Name: "a"}}, reassess.Options{
+		NoBaseline: true, LeastCost: bound(10, none), Run: (&runs{other: func(replay.Scenario) *replay.Result { return way("", 1, 70, effects{}) }}).run,
+	})
+	if r.Runs[0].GapClosed != nil || r.Runs[1].GapClosed != nil {
+		t.Error("there is no gap, and some of it was closed")
+	}
+}
+
+// Every measure, of a day whose figures are all different.
+func TestMeasures(t *testing.T) {
+	t.Parallel()
+	day := replay.Day{
+		Date: "2026-09-07", Orders: 200, Units: 500, Cost: 90_000, Shipments: 240, Shipped: 160, Split: 40, Promised: 150, PromisedHours: 7200, Judged: 125, Kept: 100,
+		Backordered: 30, BackorderedUnits: 45, CancelledUnits: 35, Cancelled: 5, Lost: 7000, Rejections: 15, Touches: 50, TouchSeconds: 6000, Drawn: 90,
+	}
+	base := total(&replay.Result{Days: []replay.Day{day}, DecideP50: 2 * time.Microsecond, DecideP99: 3 * time.Microsecond})
+	r := assess(t, recorded(), nil, reassess.Options{NoBaseline: true, TouchMinute: 60, Run: (&runs{of: map[string]*replay.Result{reassess.NameRules: base}}).run})
+	want := map[string]float64{
+		"cost_per_order": 562.5, "cost_and_work_per_order": 480, "shipments_per_order": 1.5, "split_orders": 25, "promised_days": 2, "promise_kept": 80,
+		"cancelled_units": 7, "backordered_orders": 15, "stock_outs": 9, "rejected_units": 3, "touches_per_order": .25, "touch_minutes_per_order": .5,
+		"touch_cost_per_order": 30, "decide_p50": 2e-6, "decide_p99": 3e-6,
+	}
+	if len(want) != len(r.Runs[0].Measures) {
+		t.Errorf("%d measures", len(r.Runs[0].Measures))
+	}
+	for _, m := range r.Runs[0].Measures {
+		if !m.Known || math.Abs(m.Value-want[m.ID]) > 1e-9 || m.Versus != nil || m.Drawn != 0 && m.Drawn != .45 {
+			t.Errorf("%s: %+v, want %v", m.ID, m, want[m.ID])
+		}
+	}
+}
+
+// A candidate that is cheaper because it keeps fewer promises, or sends less, is not better.
+func TestCheaperIsNotBetter(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		x     effects
+		sends int64 // units fewer, a day
+		want  string
+	}{
+		"cheaper":                   {effects{saving: 40, own: 3}, 0, reassess.Attention},
+		"cheaper, and later":        {effects{saving: 40, own: 3, kept: -.03}, 0, reassess.Good},
+		"cheaper, and sending less": {effects{saving: 40, own: 3}, 20, reassess.Good},
+		"dearer":                    {effects{saving: -40, own: 3}, 0, reassess.Good},
+	} {
+		other := way("", 2, 60, c.x)
+		for i := range other.Days {
+			other.Days[i].CancelledUnits += c.sends + int64(i%2)*min(c.sends, 1)
+		}
+		x := &runs{of: map[string]*replay.Result{reassess.NameRules: way("", 2, 60, effects{}), "c": total(other)}}
+		r := assess(t, recorded(), []replay.Scenario{{Name: "c"}}, reassess.Options{NoBaseline: true, Run: x.run})
+		if q := r.Questions[0]; q.Verdict != c.want {
+			t.Errorf("%s: %s, %s", name, q.Verdict, q.Answer)
 		}
 	}
 }
@@ -222,7 +281,11 @@ func TestChanged(t *testing.T) {
 		var base, other []replay.OrderResult
 		for i := range rapid.Int64Range(0, 20).Draw(t, "orders") {
 			draw := func(label string) replay.OrderResult {
-				return replay.OrderResult{Number: i, ID: fmt.Sprint("o", i), Cost: rapid.Int64Range(0, 5).Draw(t, label), Locations: rapid.SampledFrom([]string{"a", "b"}).Draw(t, label)}
+				id := fmt.Sprint("o", i)
+				if rapid.IntRange(0, 9).Draw(t, "another order") == 0 {
+					id += label // of a run with another demand
+				}
+				return replay.OrderResult{Number: i, ID: id, Cost: rapid.Int64Range(0, 5).Draw(t, label), Locations: rapid.SampledFrom([]string{"a", "b"}).Draw(t, label)}
 			}
 			b, o := draw("base"), draw("other")
 			o.Why = []string{"why " + o.ID}

@@ -33,7 +33,7 @@ func (a *arrivals) add(r *replay.OrderResult) {
 	const day = 24 * time.Hour
 	late := r.Delivered.Sub(r.Promised)
 	off := int(late / day) // toward the promise
-	if late > 0 && late%day > 0 {
+	if late%day > 0 {
 		off++
 	}
 	a.n++

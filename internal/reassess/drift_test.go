@@ -239,6 +239,113 @@ func TestExclusionThatNeverMatters(t *testing.T) {
 	}
 }
 
+// A filter that never leaves anything out is one finding, and not also one of the kind that a replay confirms.
+func TestDeadFilterIsOneFinding(t *testing.T) {
+	t.Parallel()
+	h, base := healthy(mainPolicy)
+	base.Rules[3].Excluded = 0
+	x := &runs{other: func(s replay.Scenario) *replay.Result {
+		if strings.Contains(s.Name, "filter close") {
+			return way("", 3, 56, effects{own: 2})
+		}
+		return base
+	}}
+	r := assess(t, h, nil, reassess.Options{NoBaseline: true, Watch: true, Run: x.run})
+	if len(r.Findings) != 1 || r.Findings[0].Kind != reassess.RuleNeverFires {
+		t.Errorf("found %+v", r.Findings)
+	}
+}
+
+// What is near the limits is no finding.
+func TestWatchIsNotHasty(t *testing.T) {
+	t.Parallel()
+	for name, plant := range map[string]func(h *history, r *replay.Result){
+		"promises kept a little too rarely": func(_ *history, r *replay.Result) {
+			for i := range r.Orders {
+				r.Orders[i].Delivered = r.Orders[i].Promised
+				if i/8%16 == 1 { // 93.75 % are kept; it could be 94
+					r.Orders[i].Delivered = r.Orders[i].Promised.Add(time.Hour)
+				}
+			}
+		},
+		"promises too few to judge": func(_ *history, r *replay.Result) {
+			r.Orders = r.Orders[:99]
+			for i := range r.Orders {
+				r.Orders[i].Delivered = r.Orders[i].Promised.Add(50 * time.Hour)
+			}
+		},
+		"orders on their way, of which the late have not come": func(_ *history, r *replay.Result) {
+			for i := range r.Orders {
+				r.Orders[i].At = start.AddDate(0, 0, 55)
+				r.Orders[i].Delivered = r.Orders[i].Promised.Add(-50 * time.Hour)
+			}
+			r.Days[55].Judged = r.Days[55].Judged / 2
+		},
+		"a rule that is young": func(h *history, r *replay.Result) {
+			h.publish(policy.KindSourcing, "main", mainPolicy+"  change_cost: 100\n", 2, start.AddDate(0, 0, 30))
+			r.Rules[3].Excluded, r.Rules[3].Decisions = 0, 0
+		},
+		"a rule that was asked seldom": func(_ *history, r *replay.Result) {
+			r.Rules[3] = replay.RuleUse{Policy: "main@1", Group: "rest", Rule: "open", Asked: 999}
+		},
+		"a policy that comes after the period": func(h *history, _ *replay.Result) {
+			h.publish(policy.KindSourcing, "later", strings.ReplaceAll(rankPolicy, "name: main", "name: later"), 1, start.AddDate(0, 0, 56).Add(time.Second))
+			h.publish(policy.KindSourcing, "broken", "not read", 1, start.AddDate(0, 0, 57))
+		},
+		"few rejections": func(_ *history, r *replay.Result) {
+			for i := range r.Locations {
+				r.Locations[i].Rejected = 0
+			}
+			r.Locations[1].Rejected = 19
+		},
+		"rejections that others have as well": func(_ *history, r *replay.Result) {
+			r.Locations[1].Rejected = 75
+		},
+		"a lane of few shipments": func(_ *history, r *replay.Result) {
+			r.Lanes[0].Shipments, r.Lanes[0].Cost = 49, 90_000
+		},
+		"a lane that is the only one": func(_ *history, r *replay.Result) {
+			r.Lanes[0].Zone, r.Lanes[0].Cost = "DE 8", 900_000
+		},
+		"stock-outs, and rejections": func(h *history, r *replay.Result) {
+			safety := int64(3)
+			h.entries = append(h.entries, past.Entry{At: start, Stock: []past.Stock{{Safety: &safety}}})
+			for i := range r.Days {
+				r.Days[i].Backordered = r.Days[i].Orders / 10
+			}
+			total(r)
+		},
+	} {
+		h, base := healthy(mainPolicy)
+		plant(h, base)
+		if r, _ := watching(t, h, base, reassess.Options{LeastCost: bound(9, func(i int) float64 { return float64(5 + i*7%4) })}); len(r.Findings) > 0 {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+}
+
+// Stock that is held back is no finding when orders would go without all the same.
+func TestStockHeldBackThatNobodyMisses(t *testing.T) {
+	t.Parallel()
+	h, base := healthy(mainPolicy)
+	safety := int64(3)
+	h.entries = append(h.entries, past.Entry{At: start, Stock: []past.Stock{{Safety: &safety}}})
+	for i := range base.Days {
+		base.Days[i].Backordered, base.Days[i].Rejections = base.Days[i].Orders/10, 0
+	}
+	total(base)
+	x := &runs{other: func(s replay.Scenario) *replay.Result {
+		if s.Name == reassess.NameRules || s.Changes.Safety != nil {
+			return base
+		}
+		return way("", 3, 56, effects{own: 2})
+	}}
+	r := assess(t, h, nil, reassess.Options{NoBaseline: true, Watch: true, Run: x.run})
+	if len(r.Findings) > 0 || len(x.asked) != 2 {
+		t.Errorf("%d runs, found %+v", len(x.asked), r.Findings)
+	}
+}
+
 // Replays are limited to what matters most, and the same change is replayed once.
 func TestWatchReplaysWhatMattersMost(t *testing.T) {
 	t.Parallel()
