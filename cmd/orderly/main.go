@@ -46,6 +46,7 @@ type commands struct {
 	Reconcile reconcileCommand `cmd:"" help:"Compare the books with a payment provider's report of a day; exit code 1 when they differ."`
 	Sandbox   sandboxCommand   `cmd:"" help:"Play a payment provider to test against, which can misbehave."`
 	Policy    policyCommand    `cmd:"" help:"Check, test, compare, publish and roll back policies."`
+	ROI       roiCommand       `cmd:"" name:"roi" help:"Say what deciding was worth in a month against the pinned baseline."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

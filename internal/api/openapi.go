@@ -78,6 +78,9 @@ func schemaName(t reflect.Type, hint string) string {
 	if pkg == "promise" && !strings.HasPrefix(name, "Promise") {
 		return "Promise" + name
 	}
+	if pkg == "roi" {
+		return "ROI" + name
+	}
 	if pkg == "payment" {
 		return "Payment" + name
 	}
@@ -94,6 +97,7 @@ var schemaNames = map[string]string{
 	"experiment.Guardrails": "ExperimentGuardrails", "experiment.Test": "ExperimentTest", "experiment.Stop": "ExperimentStop", "experiment.Breach": "ExperimentBreach", "experiment.Guard": "ExperimentGuard",
 	"experiment.Answer": "ExperimentAnswer", "experiment.Result": "ExperimentResult", "experiment.GroupResult": "ExperimentGroup", "experiment.Figure": "ExperimentFigure", "experiment.ShadowResult": "ExperimentShadow",
 	"order.Trial": "OrderTrial", "order.Opinion": "PolicyOpinion", "order.Compared": "PolicyComparison",
+	"order.Baseline": "OrderBaseline",
 	"kpi.Value": "KPIValue", "kpi.Definition": "KPIDefinition",
 	"order.Edit": "OrderEditFields", "order.Adjustment": "OrderAdjustment", "api.Decision": "AdjustmentDecision",
 	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",

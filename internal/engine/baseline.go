@@ -149,10 +149,10 @@ func (e *Engine) UnpinBaseline(ctx context.Context, reason string, m Meta) (*Rep
 func (e *Engine) pin(ctx context.Context, next Baseline, pin roi.Pin, event string, m Meta) (*Reply, error) {
 	key := baselineKey()
 	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
-		was, status := new(Baseline), http.StatusCreated
+		was := new(Baseline)
 		en := tx.Entry(key)
 		if en != nil {
-			was, status = en.Value.(*Baseline), http.StatusOK
+			was = en.Value.(*Baseline)
 		}
 		switch {
 		case m.IfVersion != 0 && (en == nil || en.Version != m.IfVersion):
@@ -171,7 +171,7 @@ func (e *Engine) pin(ctx context.Context, next Baseline, pin roi.Pin, event stri
 			return nil, err
 		}
 		tx.After(func() { e.keepBaseline(&next) })
-		return &Reply{Status: status, Value: &next, Header: map[string]string{"ETag": fmt.Sprintf("%q", fmt.Sprint(stored.Version))}}, nil
+		return &Reply{Status: http.StatusOK, Value: &next, Header: map[string]string{"ETag": fmt.Sprintf("%q", fmt.Sprint(stored.Version))}}, nil
 	}})
 }
 
@@ -308,4 +308,16 @@ func (p *placement) compare(b *order.Baseline) {
 	}
 	b.Did = *p.plan.Opinion(name)
 	p.events = append(p.events, order.Event{Type: order.EventBaseline, Baseline: b})
+}
+
+// Pins are all pins there were; none when nothing ever was pinned.
+func (e *Engine) Pins(ctx context.Context) ([]roi.Pin, error) {
+	b, _, err := e.Baseline(ctx)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.Pins, nil
 }
