@@ -98,7 +98,7 @@ var schemaNames = map[string]string{
 	"experiment.Answer": "ExperimentAnswer", "experiment.Result": "ExperimentResult", "experiment.GroupResult": "ExperimentGroup", "experiment.Figure": "ExperimentFigure", "experiment.ShadowResult": "ExperimentShadow",
 	"order.Trial": "OrderTrial", "order.Opinion": "PolicyOpinion", "order.Compared": "PolicyComparison",
 	"order.Baseline": "OrderBaseline",
-	"kpi.Value": "KPIValue", "kpi.Definition": "KPIDefinition",
+	"kpi.Value":      "KPIValue", "kpi.Definition": "KPIDefinition",
 	"order.Edit": "OrderEditFields", "order.Adjustment": "OrderAdjustment", "api.Decision": "AdjustmentDecision",
 	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
 	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",
