@@ -7,21 +7,35 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/auth"
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/sim"
+	"github.com/orderly-oms/orderly/internal/store"
+)
+
+const (
+	// demoWeeks is how long before now a demo without end begins, demoTailWeeks how long before
+	// now the last shopper of one with an end comes: what was ordered has to arrive.
+	demoWeeks     = 26
+	demoTailWeeks = 3
+	// demoSnapshots is how often what was learned is persisted, by the retailer's clock, and demoLearns
+	// how often the log is looked at, real time: hours of the retailer's life as well.
+	demoSnapshots = 3 * time.Hour
+	demoLearns    = 500 * time.Millisecond
 )
 
 type demoCommand struct {
 	where  `embed:""`
 	Listen string   `help:"Loopback address to listen on; port 0: any free one." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
 	Orders int      `help:"End with a report when so many orders are placed and have come to their end; 0: go on until Ctrl-C." default:"0"`
+	PerDay float64  `help:"Orders a day of the retailer's life, on average over a week." default:"400"`
 	Seed   uint64   `help:"Repeats the retailer, the shoppers and the partners' choices." default:"1"`
-	Rate   *float64 `help:"Orders a second; 0: as fast as they are answered. Default: 10, with --orders 0."`
-	Speed  *float64 `help:"How much faster than life partners work: 3600 lets a second stand for an hour; 0: nobody waits. Default: 3600, with --orders 0."`
+	Speed  *float64 `help:"How much faster than life the clock of server, partners and shoppers runs at most: 3600 lets a second stand for an hour. Default: 3600; with --orders 36000, and hours in which nothing happens are skipped."`
 	// Baseline is a pointer to tell whether it was asked for.
 	Baseline *bool `help:"After a run with --orders, send the same shoppers to a fresh temporary store where the nearest location ships, and compare. Default: with --orders." negatable:""`
 	JSON     bool  `help:"Print the report as JSON."`
@@ -76,7 +90,16 @@ func (c *demoCommand) once(ctx context.Context, m *Main, w where, o sim.Options)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(w.Data)) }()
 	}
-	err = withEngine(ctx, w, func(e *engine.Engine) error {
+	clock, err := c.clock(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	o.Clock = clock
+	options := engine.Options{
+		Clock: clock.Now, SnapshotInterval: demoSnapshots, LearnInterval: demoLearns,
+		Log: slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	err = withEngineOf(ctx, w, engine.Options{Clock: clock.Now, Log: slog.New(slog.DiscardHandler)}, func(e *engine.Engine) error {
 		_, token, err := makeKey(ctx, e, "demo", []auth.Scope{auth.Admin}, 0)
 		o.Key = token
 		return err
@@ -84,7 +107,7 @@ func (c *demoCommand) once(ctx context.Context, m *Main, w where, o sim.Options)
 	if err != nil {
 		return nil, err
 	}
-	n, err := startNode(ctx, w, c.Listen, webhookFlags{Attempts: 10, AllowPrivate: true}, slog.New(slog.NewTextHandler(m.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	n, err := startNode(ctx, w, c.Listen, webhookFlags{Attempts: 10, AllowPrivate: true}, options)
 	if err != nil {
 		return nil, err
 	}
@@ -97,17 +120,64 @@ func (c *demoCommand) once(ctx context.Context, m *Main, w where, o sim.Options)
 	return report, errors.Join(err, <-stopped)
 }
 
+// clock makes the retailer's clock. It begins on a Monday so long ago that the run ends about now, or goes on where the
+// log of the store ends: what is decided next must not lie before what was decided last.
+func (c *demoCommand) clock(ctx context.Context, w where) (*sim.Clock, error) {
+	s, err := w.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	last, err := newest(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	begin := demoBegin(time.Now(), c.Orders, c.PerDay)
+	if after := last.Add(time.Millisecond); !last.IsZero() {
+		begin = after
+	}
+	return sim.NewClock(begin, time.Now), nil
+}
+
+// demoBegin is when a run on a new store begins: Monday at five, in winter six by the clocks of the
+// country, with the weeks of the run and some more until now. A run without end has half a year to catch up with.
+func demoBegin(now time.Time, orders int, perDay float64) time.Time {
+	weeks := demoWeeks
+	if orders > 0 {
+		weeks = demoTailWeeks + int(math.Ceil(float64(orders)/max(perDay, 1)/7))
+	}
+	day := now.UTC().AddDate(0, 0, -int(now.UTC().Weekday()+6)%7-7*weeks)
+	return time.Date(day.Year(), day.Month(), day.Day(), 5, 0, 0, 0, time.UTC)
+}
+
+// newest is the time of the last row of a store's log; zero: it has none.
+func newest(ctx context.Context, s store.Store) (at time.Time, err error) {
+	heads, err := s.Heads(ctx)
+	if err != nil {
+		return at, err
+	}
+	for bucket, head := range heads {
+		rows, err := s.Log(ctx, bucket, head-1, 1)
+		if err != nil {
+			return at, err
+		}
+		for i := range rows {
+			if rows[i].Time.After(at) {
+				at = rows[i].Time
+			}
+		}
+	}
+	return at, nil
+}
+
 // options fills in what depends on --orders: a run with an end hurries, one without is to be watched.
 func (c *demoCommand) options() sim.Options {
-	o := sim.Options{Seed: c.Seed, Orders: c.Orders, Rate: sim.DefaultRate, Speed: sim.DefaultSpeed}
+	o := sim.Options{Seed: c.Seed, Orders: c.Orders, PerDay: c.PerDay, Speed: sim.DefaultSpeed}
 	if c.Orders > 0 {
-		o.Rate, o.Speed = 0, 0
-	}
-	if c.Rate != nil {
-		o.Rate = *c.Rate
+		o.Speed, o.Skip = sim.HurriedSpeed, true
 	}
 	if c.Speed != nil {
-		o.Speed = *c.Speed
+		o.Speed, o.Skip = *c.Speed, false
 	}
 	return o
 }

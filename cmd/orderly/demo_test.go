@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/order"
 	"github.com/orderly-oms/orderly/internal/sim"
@@ -150,11 +151,38 @@ func TestDemoRepeatsWithItsSeed(t *testing.T) {
 	}
 }
 
+// A run on a store goes on after the last thing in its log; one on a new store ends about now.
+func TestDemosClockGoesOn(t *testing.T) {
+	now := time.Date(2026, 11, 26, 17, 0, 0, 0, time.UTC) // a Thursday
+	if at := demoBegin(now, 20_000, 400); !at.Equal(time.Date(2026, 9, 7, 5, 0, 0, 0, time.UTC)) {
+		t.Errorf("50 days of orders begin at %s", at)
+	}
+	if at := demoBegin(now, 0, 400); at.Weekday() != time.Monday || now.Sub(at) < demoWeeks*7*24*time.Hour {
+		t.Errorf("a demo without end begins at %s", at)
+	}
+	data := t.TempDir()
+	first := demo(t, "--orders", "20", "--no-baseline", "--data", data)
+	second := demo(t, "--orders", "20", "--no-baseline", "--data", data)
+	if !second.Began.After(first.Ended) || first.Ended.Sub(first.Began) < 24*time.Hour {
+		t.Errorf("the first run goes from %s to %s, the second begins at %s", first.Began, first.Ended, second.Began)
+	}
+	log := (&demoCommand{where: where{Data: data}})
+	clock, err := log.clock(t.Context(), log.where)
+	if err != nil || clock.Now().Before(second.Ended) || clock.Now().After(second.Ended.Add(time.Hour)) {
+		t.Errorf("after %s a run would begin at %v (%v)", second.Ended, clock, err)
+	}
+}
+
 func TestDemosPoliciesPassTheirExamples(t *testing.T) {
 	files, err := filepath.Glob("../../internal/sim/policies/*.yaml")
 	if err != nil || len(files) != 4 {
 		t.Fatalf("%v, %v", files, err)
 	}
+	candidates, err := filepath.Glob("../../examples/reassess/*.yaml")
+	if err != nil || len(candidates) != 2 {
+		t.Fatalf("%v, %v", candidates, err)
+	}
+	files = append(files, candidates...)
 	for _, command := range []string{"check", "test"} {
 		var out, log bytes.Buffer
 		m := &Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
@@ -196,7 +224,7 @@ func TestDemoStopsAndCleansUp(t *testing.T) {
 }
 
 func TestDemoRefusesSillyOptions(t *testing.T) {
-	for _, args := range [][]string{{"--orders", "-1"}, {"--rate", "-1"}, {"--speed", "1e9"}} {
+	for _, args := range [][]string{{"--orders", "-1"}, {"--per-day", "0"}, {"--speed", "0"}, {"--speed", "1e9"}} {
 		var out, log bytes.Buffer
 		m := &Main{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &log}
 		if code := m.Run(t.Context(), append([]string{"demo", "--data", t.TempDir()}, args...)); code == 0 {

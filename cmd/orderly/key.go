@@ -59,12 +59,17 @@ func saveKey(ctx context.Context, e *engine.Engine, k *auth.Key, event, state st
 
 // withEngine opens a store, runs f on an engine over it, and closes both.
 func withEngine(ctx context.Context, w where, f func(*engine.Engine) error) error {
+	return withEngineOf(ctx, w, engine.Options{Log: slog.New(slog.DiscardHandler)}, f)
+}
+
+// withEngineOf is withEngine for an engine with options.
+func withEngineOf(ctx context.Context, w where, o engine.Options, f func(*engine.Engine) error) error {
 	s, err := w.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	e, err := engine.Open(ctx, s, engine.Options{Log: slog.New(slog.DiscardHandler)})
+	e, err := engine.Open(ctx, s, o)
 	if err != nil {
 		return err
 	}

@@ -66,22 +66,22 @@ type node struct {
 	log      *slog.Logger
 }
 
-// startNode opens everything and listens. Serve then answers. open lets
+// startNode opens everything and listens, with an engine of the options, which name a log. Serve then answers. open lets
 // requests without a key in; it is refused beyond loopback.
-func startNode(ctx context.Context, w where, listen string, hooks webhookFlags, log *slog.Logger) (*node, error) {
+func startNode(ctx context.Context, w where, listen string, hooks webhookFlags, o engine.Options) (*node, error) {
 	s, err := w.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{store: s, log: log}
-	if err := n.start(ctx, listen, hooks); err != nil {
+	n := &node{store: s, log: o.Log}
+	if err := n.start(ctx, listen, hooks, o); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *node) start(ctx context.Context, listen string, hooks webhookFlags) error {
+func (n *node) start(ctx context.Context, listen string, hooks webhookFlags, o engine.Options) error {
 	keys, err := n.store.Find(ctx, store.Query{Kind: engine.KindKey, State: "active", Limit: 1})
 	if err != nil {
 		return err
@@ -90,12 +90,13 @@ func (n *node) start(ctx context.Context, listen string, hooks webhookFlags) err
 	if open && !loopback(listen) {
 		return fmt.Errorf("there is no API key, so everyone who reaches %s could do everything: make a key with `orderly key create`, or listen on 127.0.0.1", listen)
 	}
-	n.engine, err = engine.Open(ctx, n.store, engine.Options{Log: n.log, Fatal: func(err error) {
+	o.Fatal = func(err error) {
 		// What the device does with data already handed to it cannot be known, so
 		// nothing may be decided on this memory any more, and nothing is flushed.
 		n.log.Error("the store's device failed; ending at once so that nothing is answered that is not durable", "error", err)
 		os.Exit(1)
-	}})
+	}
+	n.engine, err = engine.Open(ctx, n.store, o)
 	if err != nil {
 		return err
 	}

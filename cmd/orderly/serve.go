@@ -7,6 +7,8 @@ import (
 	"net/http"
 	_ "net/http/pprof" // served on --profile only
 	"time"
+
+	"github.com/orderly-oms/orderly/internal/engine"
 )
 
 type serveCommand struct {
@@ -37,7 +39,7 @@ func (c *serveCommand) Run(ctx context.Context, m *Main) error {
 		go http.ListenAndServe(c.Profile, nil)
 	}
 	start := time.Now()
-	n, err := startNode(ctx, c.where, c.Listen, c.Webhook, log)
+	n, err := startNode(ctx, c.where, c.Listen, c.Webhook, engine.Options{Log: log})
 	if err != nil {
 		return err
 	}

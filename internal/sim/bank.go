@@ -84,7 +84,7 @@ func openBank(w *world) (*bank, error) {
 	if w.opt.Orders == 0 {
 		faults = endlessFaults()
 	}
-	b.sandbox = sandbox.New(sandbox.Options{Seed: w.data.Seed, Secret: b.secret(), Faults: faults, Heard: b.tell})
+	b.sandbox = sandbox.New(sandbox.Options{Seed: w.data.Seed, Clock: w.clock.Now, Secret: b.secret(), Faults: faults, Heard: b.tell})
 	b.server = &http.Server{Handler: b.sandbox, ReadHeaderTimeout: requestTimeout}
 	go b.server.Serve(l) // ends when it is closed
 	return b, nil
@@ -166,7 +166,7 @@ func (b *bank) help() {
 	for id, op := range b.declined {
 		delete(b.declined, id)
 		c := newChance(b.w.data.Seed, "declined", op.Token)
-		b.w.agenda.after(b.w.pace.wait(c.between(.2, 6)), func(ctx context.Context) { b.again(ctx, c, id, op) })
+		b.w.agenda.in(c.between(.2, 6), func(ctx context.Context) { b.again(ctx, c, id, op) })
 	}
 }
 
@@ -186,7 +186,7 @@ func (b *bank) again(ctx context.Context, c chance, id string, op *payment.Opera
 // tell brings the server an outcome that an answer did not, a little later.
 func (b *bank) tell(id string, a pay.Answer) {
 	wait := newChance(b.w.data.Seed, "told", id).between(.05, 1)
-	b.w.agenda.after(b.w.pace.wait(wait), func(ctx context.Context) {
+	b.w.agenda.in(wait, func(ctx context.Context) {
 		result := api.PaymentResult{Outcome: payment.Outcome{Status: a.Status, Amount: a.Amount, Reference: a.Reference, Code: a.Code, Message: a.Message, ExpiresAt: a.ExpiresAt, At: a.At}}
 		err := b.client.post(ctx, "", "/v1/payments/"+id+"/result", &result, nil)
 		if no := (*refusal)(nil); errors.As(err, &no) {

@@ -37,7 +37,8 @@ func TestDueIsTheShareOfWhatLeft(t *testing.T) {
 }
 
 func testBank(t *testing.T) *bank {
-	w := &world{opt: Options{Orders: 1}, data: &Data{Seed: 7}, pace: newPace(0, time.Now()), agenda: newAgenda()}
+	w := &world{opt: Options{Orders: 1}, data: &Data{Seed: 7}, clock: NewClock(monday, time.Now)}
+	w.agenda = newAgenda(w.clock)
 	w.watch = newWatch(w.data)
 	b, err := openBank(w)
 	if err != nil {

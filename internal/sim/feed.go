@@ -25,10 +25,8 @@ const (
 	refillItems  = 25
 	// refillShare is how many units a supplier sends, as a part of what a DC began with.
 	refillShare = 2
-	// feedRounds bounds the feeds of a run without waiting, where hours do not pass.
-	feedRounds = 4
-	feedPause  = 10 * time.Millisecond
-	maxFeeds   = 1_000_000 // rounds
+	// restockItems are the shelves of a store that the van looks after.
+	restockItems = 40
 )
 
 // feed is what inventory systems send: tills of stores sell, stores count, DCs
@@ -41,32 +39,34 @@ type feed struct {
 	coming                  sync.Map // positions that a supplier was asked for
 }
 
-// run feeds until the context ends; without waiting, a few rounds.
-func (f *feed) run(ctx context.Context) error {
+// begin lets supply come and feeds go, until the last shopper has come.
+func (f *feed) begin() {
 	for i := range f.w.data.Supply {
 		s := f.w.data.Supply[i]
-		if f.w.pace.speed > 0 && f.w.firstSeen == 0 {
-			f.w.agenda.after(f.w.pace.wait(s.Hours*.99), func(ctx context.Context) { f.receive(ctx, s.Supply) })
+		if f.w.firstSeen == 0 {
+			f.w.agenda.in(s.Hours*.99, func(ctx context.Context) { f.receive(ctx, s.Supply) })
 		}
 	}
-	for round := range maxFeeds {
-		c := newChance(f.w.data.Seed, "feed", strconv.Itoa(round))
-		f.sell(ctx, c, round)
-		if round%int(countEvery/tillEvery) == 0 {
-			f.count(ctx, c)
-		}
-		if round%int(refillEvery/tillEvery) == 0 {
-			f.refill(ctx, c, round)
-		}
-		wait := f.w.pace.wait(tillEvery)
-		if f.w.pace.speed == 0 && round+1 >= feedRounds {
-			return nil
-		}
-		if !sleep(ctx, max(wait, feedPause)) {
-			return nil
-		}
+	f.w.agenda.at(f.w.began, func(ctx context.Context) { f.round(ctx, 0) })
+}
+
+// round is what feeds say in an hour.
+func (f *feed) round(ctx context.Context, n int) {
+	if f.w.shut.Load() {
+		return
 	}
-	return nil
+	f.w.agenda.at(f.w.began.Add(time.Duration(float64(n+1)*tillEvery*float64(time.Hour))), func(ctx context.Context) { f.round(ctx, n+1) })
+	c := newChance(f.w.data.Seed, "feed", strconv.Itoa(n))
+	if l := f.store(c); nextOpen(l, f.w.clock.Now()).Sub(f.w.clock.Now()) <= 0 {
+		f.sell(ctx, c, l, n)
+	}
+	if n%int(countEvery/tillEvery) == 0 {
+		f.count(ctx, c)
+	}
+	if n%int(refillEvery/tillEvery) == 0 {
+		f.refill(ctx, c, n)
+		f.restock(ctx, c, n)
+	}
 }
 
 // stores are the locations that have tills.
@@ -79,8 +79,7 @@ func (f *feed) store(c chance) *network.Location {
 }
 
 // sell takes what walked out of a store's door.
-func (f *feed) sell(ctx context.Context, c chance, round int) {
-	l := f.store(c)
+func (f *feed) sell(ctx context.Context, c chance, l *network.Location, round int) {
 	a := engine.Adjustments{Reason: "till", Reference: fmt.Sprintf("%s-%d", l.ID, round)}
 	seen := map[string]bool{}
 	for range tillItems {
@@ -98,7 +97,7 @@ func (f *feed) sell(ctx context.Context, c chance, round int) {
 // count counts some shelves of a store. Now and then a unit is missing.
 func (f *feed) count(ctx context.Context, c chance) {
 	l := f.store(c)
-	count := engine.Count{Reference: "count-" + l.ID, AsOf: time.Now().UTC().Truncate(time.Microsecond)}
+	count := engine.Count{Reference: "count-" + l.ID, AsOf: f.w.clock.Now().Truncate(time.Microsecond)}
 	seen := map[string]bool{}
 	for range countedItems {
 		sku := f.w.data.SKUs[c.weighted(f.w.data.drawSKU)].SKU
@@ -111,7 +110,7 @@ func (f *feed) count(ctx context.Context, c chance) {
 			return
 		}
 		for _, p := range page.Items {
-			if missing := c.happens(.15); p.Location == l.ID {
+			if missing := c.happens(.15); p.Location == l.ID && !p.Changed.After(count.AsOf) { // else what left meanwhile would be counted off twice
 				item := engine.CountedItem{SKU: sku, Location: l.ID, OnHand: p.OnHand}
 				if missing && p.Available > 0 {
 					item.OnHand--
@@ -127,9 +126,6 @@ func (f *feed) count(ctx context.Context, c chance) {
 
 // refill orders from suppliers what DCs run out of; it comes one to three days later.
 func (f *feed) refill(ctx context.Context, c chance, round int) {
-	if f.w.pace.speed == 0 {
-		return // days do not pass
-	}
 	for i := range refillItems {
 		sku := f.w.data.SKUs[c.weighted(f.w.data.drawSKU)]
 		l := &f.w.data.Locations[c.r.IntN(3)]
@@ -142,12 +138,29 @@ func (f *feed) refill(ctx context.Context, c chance, round int) {
 			continue
 		}
 		s := inventory.Supply{
-			ID: fmt.Sprintf("po-%d-%d-%d", f.w.started.Unix(), round, i), SKU: sku.SKU, Location: l.ID, Quantity: c.whole(20, 60) * refillShare,
-			Kind: inventory.PurchaseOrder, ExpectedAt: f.w.expected(time.Now().UTC(), hours), Reference: fmt.Sprintf("PO-%d-%d", round, i),
+			ID: fmt.Sprintf("po-%d-%d-%d", f.w.began.Unix(), round, i), SKU: sku.SKU, Location: l.ID, Quantity: c.whole(20, 60) * refillShare,
+			Kind: inventory.PurchaseOrder, ExpectedAt: expected(f.w.clock.Now(), hours), Reference: fmt.Sprintf("PO-%d-%d", round, i),
 		}
 		if f.client.do(ctx, request{method: http.MethodPut, path: "/v1/inventory/supply/" + s.ID, body: &s}, nil) == nil {
-			f.w.agenda.after(f.w.pace.wait(hours*.99), func(ctx context.Context) { f.receive(ctx, s) })
+			f.w.agenda.in(hours*.99, func(ctx context.Context) { f.receive(ctx, s) })
 		}
+	}
+}
+
+// restock is the van that brings a store what its shelves are out of.
+func (f *feed) restock(ctx context.Context, c chance, round int) {
+	l := f.store(c)
+	a := engine.Adjustments{Reason: "receipt", Reference: fmt.Sprintf("van-%s-%d-%d", l.ID, f.w.began.Unix(), round)}
+	seen := map[string]bool{}
+	for range restockItems {
+		sku, quantity := f.w.data.SKUs[c.weighted(f.w.data.drawSKU)].SKU, c.whole(2, 4)
+		if f.w.data.assortment[l.ID][sku] && !seen[sku] && f.w.watch.position(sku, l.ID).Available() <= 1 {
+			seen[sku] = true
+			a.Items = append(a.Items, engine.Adjustment{SKU: sku, Location: l.ID, Quantity: quantity})
+		}
+	}
+	if len(a.Items) > 0 {
+		f.send(ctx, &f.receipts, request{method: http.MethodPost, path: "/v1/inventory/adjustments", body: &a})
 	}
 }
 

@@ -21,71 +21,8 @@ const (
 	veryLateShare = .2 // of late parcels, by two days instead of one
 )
 
-// lives keeps when things happen in the retailer's life. An order's life begins when
-// the server captures it, and takes as long as its partners need, on their own
-// calendars, however fast the run goes. It is safe for concurrent use.
-type lives struct {
-	mu sync.Mutex
-	// orders is, by order, when work on it last went wrong and it was given away anew.
-	orders map[string]time.Time
-	// ends is, by fulfillment, when the step now being reported was done.
-	ends map[string]time.Time
-}
-
-func newLives() *lives {
-	return &lives{orders: map[string]time.Time{}, ends: map[string]time.Time{}}
-}
-
-// begin is when a location hears of a fulfillment: when the order was captured, or
-// when the location before gave it back.
-func (l *lives) begin(o *order.Order, f *order.Fulfillment) time.Time {
-	if !givenLater(o, f) {
-		return f.CreatedAt
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if t := l.orders[o.ID]; t.After(f.CreatedAt) {
-		return t
-	}
-	return f.CreatedAt
-}
-
 // givenLater reports that the fulfillment was not made when the order was captured.
 func givenLater(o *order.Order, f *order.Fulfillment) bool { return f.CreatedAt.After(o.CreatedAt) }
-
-// fail notes when a location gives units of an order back.
-func (l *lives) fail(order string, at time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at.After(l.orders[order]) {
-		l.orders[order] = at
-	}
-}
-
-// end notes when the step that is reported next was done.
-func (l *lives) end(fulfillment string, at time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ends[fulfillment] = at
-}
-
-// ended is when the last step was done; not ok: it was reported by an earlier run.
-func (l *lives) ended(fulfillment string) (at time.Time, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at, ok = l.ends[fulfillment]
-	return at, ok
-}
-
-// forget drops an order that is final.
-func (l *lives) forget(o *order.Order) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.orders, o.ID)
-	for i := range o.Fulfillments {
-		delete(l.ends, o.Fulfillments[i].ID)
-	}
-}
 
 // slowness is how many times longer than usual a location takes.
 func (d *Data) slowness(l *network.Location) float64 {

@@ -31,18 +31,18 @@ func (w *world) loaded(ctx context.Context) (bool, error) {
 // load brings the retailer to the server through the bulk imports.
 func (w *world) load(ctx context.Context) error {
 	d := w.data
-	now := time.Now().UTC()
+	now := w.clock.Now()
 	supply := make([]inventory.Supply, len(d.Supply))
 	for i, s := range d.Supply {
 		supply[i] = s.Supply
-		supply[i].ExpectedAt = w.expected(now, s.Hours)
+		supply[i].ExpectedAt = expected(now, s.Hours)
 	}
 	for _, table := range []struct {
 		name string
 		rows []byte
 		n    int
 	}{
-		{"carriers", lines(d.Carriers), len(d.Carriers)}, {"locations", lines(d.openFor(&w.opt)), len(d.Locations)},
+		{"carriers", lines(d.Carriers), len(d.Carriers)}, {"locations", lines(d.Locations), len(d.Locations)},
 		{"networks", lines(d.Networks), len(d.Networks)}, {"channels", lines(d.Channels), len(d.Channels)},
 		{"catalog", lines(d.SKUs), len(d.SKUs)}, {"stock", lines(d.Stock), len(d.Stock)}, {"supply", lines(supply), len(supply)},
 	} {
@@ -65,13 +65,9 @@ func (w *world) load(ctx context.Context) error {
 	return w.publish(ctx)
 }
 
-// expected is when supply that comes after some hours of the retailer's life is
-// expected on the server's clock. Without waiting, life has no hours: it comes in days.
-func (w *world) expected(now time.Time, hours float64) time.Time {
-	if w.pace.speed == 0 {
-		return now.Add(time.Duration(hours * float64(time.Hour)))
-	}
-	return now.Add(w.pace.wait(hours)).Truncate(time.Microsecond)
+// expected is when supply comes that is on its way for some hours.
+func expected(now time.Time, hours float64) time.Time {
+	return now.Add(time.Duration(hours * float64(time.Hour))).Truncate(time.Microsecond)
 }
 
 // lines writes rows as JSON Lines.
@@ -111,6 +107,7 @@ func (w *world) hire(ctx context.Context) (revoke func(), err error) {
 	shops := &site{w: w, name: "store", client: hired("stores", fulfils...), behaviour: storeBehaviour}
 	carrier := &courier{w: w, client: hired("carriers", fulfils...)}
 	w.bank.client = hired("payment provider", auth.EventsRead, auth.PaymentsWrite, auth.OrdersWrite)
+	w.care = &care{w: w, client: hired("customer care", auth.EventsRead, auth.OrdersRead, auth.ExceptionsWrite)}
 	w.feed = &feed{w: w, client: hired("inventory feeds", auth.InventoryRead, auth.InventoryWrite)}
 	w.watch.read = newReader(w.admin, "", w.watch.hear)
 	w.readers = []*reader{
@@ -119,6 +116,7 @@ func (w *world) hire(ctx context.Context) (revoke func(), err error) {
 		newReader(shops.client, siteTypes, shops.hear),
 		newReader(carrier.client, "fulfillment.shipped", carrier.hear),
 		newReader(w.bank.client, paymentTypes, w.bank.hear),
+		newReader(w.care.client, careTypes, w.care.hear),
 	}
 	return revoke, err
 }

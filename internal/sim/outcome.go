@@ -23,9 +23,7 @@ const (
 // stated handling of each shipment, pickups too. A promise is kept when the parcel is delivered, or the
 // pickup ready, by the promise that the customer was given with the order: given to
 // another location later, it is still measured against the first promise, except when
-// units had to wait for stock. The time is that of the retailer's life: partners take
-// their hours and days on their own calendars from the moment of capture, however fast
-// the run goes.
+// units had to wait for stock.
 type Outcome struct {
 	Rule              string  `json:"rule"`   // what decides where orders ship from
 	Orders            int64   `json:"orders"` // of which something left
@@ -103,10 +101,9 @@ func (d *Data) charge(o *order.Order, f *order.Fulfillment, from *network.Locati
 }
 
 // arrive compares a delivery, or a pickup that is ready, with its promise.
-func (w *watch) arrive(o *order.Order, f *order.Fulfillment) {
-	at, ok := w.lives.ended(f.ID)
+func (w *watch) arrive(o *order.Order, f *order.Fulfillment, at time.Time) {
 	by := w.promiseOf(o, f)
-	if !ok || by.IsZero() {
+	if by.IsZero() {
 		return
 	}
 	w.outcome.Promises++
@@ -186,7 +183,7 @@ func (r *Report) writeOutcome(w io.Writer) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "cost: carriers' tariffs and handling of %s a shipment at DCs, %s at stores; promises: in the partners' own time from capture,\nagainst the date first given; the server's clock runs with yours, so what it learns of delays is not theirs\n\n", euros(handlingAtDC), euros(handlingAtStore))
+	_, err := fmt.Fprintf(w, "cost: carriers' tariffs and handling of %s a shipment at DCs, %s at stores; promises: against the date first given\n\n", euros(handlingAtDC), euros(handlingAtStore))
 	return err
 }
 

@@ -83,36 +83,10 @@ func TestPromisesAreMeasuredAgainstTheFirst(t *testing.T) {
 			f.Promise.DeliverBy = f.Promise.DeliverBy.Add(24 * time.Hour)
 		}
 		w.waited[o.ID] = c.waited
-		w.arrive(o, f)
-		if w.outcome.Promises != 0 {
-			t.Errorf("%s: measured though nobody said when it arrived", c.name)
-		}
-		w.lives.end(f.ID, o.CreatedAt.Add(c.after))
-		w.arrive(o, f)
+		w.arrive(o, f, o.CreatedAt.Add(c.after))
 		if w.outcome.Promises != 1 || w.outcome.Kept != c.kept || w.took[0] != c.after.Hours() {
 			t.Errorf("%s: %+v, took %v", c.name, w.outcome, w.took)
 		}
-	}
-}
-
-// What a location gives back begins at the next one when it was given back, and not before.
-func TestLivesGoOnAfterARejection(t *testing.T) {
-	t.Parallel()
-	o, f := captured(Retailer(1), "dc-nord")
-	l := newLives()
-	l.fail(o.ID, o.CreatedAt.Add(5*time.Hour))
-	l.fail(o.ID, o.CreatedAt.Add(3*time.Hour)) // of another shipment, heard later
-	if at := l.begin(o, f); !at.Equal(o.CreatedAt) {
-		t.Errorf("given with the order, begun at %s", at)
-	}
-	f.CreatedAt = f.CreatedAt.Add(time.Millisecond)
-	if at := l.begin(o, f); !at.Equal(o.CreatedAt.Add(5 * time.Hour)) {
-		t.Errorf("given after a rejection, begun at %s", at)
-	}
-	l.end(f.ID, o.CreatedAt)
-	l.forget(o)
-	if len(l.orders)+len(l.ends) > 0 {
-		t.Error("a final order is not forgotten")
 	}
 }
 
@@ -149,34 +123,6 @@ func TestArrivals(t *testing.T) {
 			t.Fatalf("left %s, %d days and %d late: there on %s", begin, transit, late, end)
 		}
 	})
-}
-
-// Capacity is counted in days of the server, of which one is many of the retailer's.
-func TestCapacityGrowsWithTheRun(t *testing.T) {
-	t.Parallel()
-	d := Retailer(1)
-	base := *d.Locations[0].Capacity.OrdersPerDay
-	for _, c := range []struct {
-		o    Options
-		want int64
-	}{
-		{Options{}, base},
-		{Options{Orders: ordersPerDay}, base},
-		{Options{Orders: ordersPerDay + 1}, 2 * base},
-		{Options{Speed: 3600}, 3600 * base},
-		{Options{Speed: MaxSpeed}, network.MaxCapacity},
-		{Options{Orders: MaxOrders, Speed: 1}, base},
-	} {
-		open := d.openFor(&c.o)
-		for i := range open {
-			if err := open[i].Validate(); err != nil {
-				t.Errorf("%+v: %v", c.o, err)
-			}
-		}
-		if got := *open[0].Capacity.OrdersPerDay; got != c.want || *d.Locations[0].Capacity.OrdersPerDay != base {
-			t.Errorf("%+v: %d orders a day, want %d", c.o, got, c.want)
-		}
-	}
 }
 
 // The retailer's policy must reckon with the handling that the report counts.

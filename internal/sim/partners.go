@@ -74,7 +74,7 @@ type job struct {
 	id       string
 	c        chance // drawn from step by step, whatever the timing
 	step     order.Fulfillment
-	at       time.Time // in the retailer's life: when the location is where it is
+	at       time.Time // when the location is where it is
 	slow     float64   // how many times longer than usual the location takes
 	short    string    // line that will not be found whole; empty: none
 	hasty    bool
@@ -103,7 +103,8 @@ func (s *site) hear(e *engine.Published) {
 		}
 	}
 	if location == "" || s.serves(location) {
-		s.w.agenda.after(0, func(ctx context.Context) { s.begin(ctx, id) })
+		at := e.Time
+		s.w.agenda.at(at, func(ctx context.Context) { s.begin(ctx, id, at) })
 	}
 }
 
@@ -113,8 +114,8 @@ func (s *site) serves(location string) bool {
 	return ok && (l.Type == network.DC) == (s.name == "warehouse")
 }
 
-// begin reads the order and decides how this job will go.
-func (s *site) begin(ctx context.Context, id string) {
+// begin reads the order and decides how this job will go, which the location heard of at a time.
+func (s *site) begin(ctx context.Context, id string, at time.Time) {
 	var o order.Order
 	if !s.read(ctx, id, &o) || !s.serves(o.Fulfillment(id).Location) {
 		return
@@ -122,7 +123,7 @@ func (s *site) begin(ctx context.Context, id string) {
 	f := o.Fulfillment(id)
 	l, _ := s.w.data.directory.Location(f.Location)
 	c := newChance(s.w.data.Seed, s.name, o.Channel, o.ExternalID, l.ID, f.Lines[0].Line)
-	j := &job{location: l, id: id, c: c, step: *f, at: s.w.watch.lives.begin(&o, f), slow: s.w.data.slowness(l)}
+	j := &job{location: l, id: id, c: c, step: *f, at: at, slow: s.w.data.slowness(l)}
 	j.reject = c.happens(s.behaviour.reject)
 	j.hasty = c.happens(hastyShare)
 	if c.happens(s.behaviour.short) {
@@ -141,12 +142,7 @@ func (s *site) read(ctx context.Context, id string, o *order.Order) bool {
 func (s *site) later(j *job, hours [2]float64) {
 	worked := j.c.between(hours[0], hours[1]) * j.slow
 	j.at = nextOpen(j.location, j.at.Add(time.Duration(worked*float64(time.Hour))))
-	wait := s.w.pace.wait(worked)
-	if s.w.pace.speed > 0 {
-		then := s.w.pace.now().Add(time.Duration(float64(wait) * s.w.pace.speed))
-		wait += s.w.pace.wait(nextOpen(j.location, then).Sub(then).Hours())
-	}
-	s.w.agenda.after(wait, func(ctx context.Context) { s.next(ctx, j) })
+	s.w.agenda.at(j.at, func(ctx context.Context) { s.next(ctx, j) })
 }
 
 // nextOpen is when the location works, from a moment on; one that never does works at once.
@@ -288,7 +284,6 @@ func (s *site) path(j *job, command string) string { return "/v1/fulfillments/" 
 func (s *site) answer(ctx context.Context, j *job, command string, step order.Step, then [2]float64) {
 	var o order.Order
 	s.w.partners.answers.Add(1)
-	s.date(j, command, &step)
 	key := ""
 	lost := j.c.happens(lostShare)
 	if lost && j.c.happens(.5) {
@@ -318,23 +313,6 @@ func (s *site) answer(ctx context.Context, j *job, command string, step order.St
 	s.later(j, then)
 }
 
-// date notes when the step was done, before the server hears of it.
-func (s *site) date(j *job, command string, step *order.Step) {
-	lives := s.w.watch.lives
-	switch command {
-	case "ship", "ready":
-		lives.end(j.id, j.at)
-	case "reject":
-		lives.fail(engine.OrderOfFulfillment(j.id), j.at)
-	case "pick":
-		for _, l := range step.Lines {
-			if l.Short > 0 {
-				lives.fail(engine.OrderOfFulfillment(j.id), j.at)
-			}
-		}
-	}
-}
-
 // courier is the system of all carriers: it delivers what was shipped.
 type courier struct {
 	w      *world
@@ -347,7 +325,7 @@ func (k *courier) hear(e *engine.Published) {
 	if json.Unmarshal(e.Data, &event) != nil {
 		return // the watcher reports what cannot be read
 	}
-	k.w.agenda.after(0, func(ctx context.Context) { k.carry(ctx, event.FulfillmentID) })
+	k.w.agenda.at(e.Time, func(ctx context.Context) { k.carry(ctx, event.FulfillmentID) })
 }
 
 // carry delivers after the transit days of the service and the distance.
@@ -373,13 +351,11 @@ func (k *courier) carry(ctx context.Context, id string) {
 			late = 2
 		}
 	}
-	hours := 2 + 12*float64(days) + 24*float64(late) + c.between(0, 4)
-	left, known := k.w.watch.lives.ended(id)
-	k.w.agenda.after(k.w.pace.wait(hours), func(ctx context.Context) {
+	if late > 0 {
+		k.w.care.asked(o.ID, lateShare, "late_delivery")
+	}
+	k.w.agenda.at(arrival(f.ShippedAt, days, late, c), func(ctx context.Context) {
 		k.w.partners.answers.Add(1)
-		if known {
-			k.w.watch.lives.end(id, arrival(left, days, late, c))
-		}
 		err := k.client.post(ctx, "step", "/v1/fulfillments/"+id+"/deliver", nil, nil)
 		if c.happens(lostShare) && err == nil { // scanned twice: refused, nothing changes
 			k.w.partners.repeats.Add(1)

@@ -30,7 +30,8 @@ type eventPage struct {
 // reader follows the log of the server from its beginning.
 type reader struct {
 	client *client
-	types  string // comma-separated; empty: all
+	agenda *agenda // whose clock waits for the reader; nil: nobody does
+	types  string  // comma-separated; empty: all
 	hear   func(*engine.Published)
 
 	mu    sync.Mutex
@@ -76,6 +77,11 @@ func (r *reader) read(ctx context.Context, wait string) (n int, err error) {
 	for i := range page.Events {
 		r.hear(&page.Events[i])
 	}
+	if n := len(page.Events); r.agenda != nil && n > 0 {
+		r.agenda.heard(r, page.Events[n-1].Time)
+	} else if r.agenda != nil {
+		r.agenda.caughtUp(r)
+	}
 	r.mu.Lock()
 	r.at = page.Next
 	r.heard += int64(len(page.Events))
@@ -96,7 +102,11 @@ func (r *reader) catchUp(ctx context.Context) error {
 // the key or the cursor is wrong.
 func (r *reader) follow(ctx context.Context) error {
 	for {
-		n, err := r.read(ctx, eventsWait)
+		wait := eventsWait
+		if r.agenda.waitsFor(r) {
+			wait = "0"
+		}
+		n, err := r.read(ctx, wait)
 		pause := readPause
 		var no *refusal
 		switch {

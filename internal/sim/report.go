@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/engine"
@@ -66,8 +67,11 @@ type Report struct {
 	Seed        uint64   `json:"seed"`
 	Interrupted bool     `json:"interrupted"`
 	Seconds     float64  `json:"seconds"`
-	Speed       float64  `json:"speed"` // 0: partners did not wait
-	OrdersPerS  float64  `json:"orders_per_s"`
+	Speed       float64  `json:"speed"` // the most the retailer's clock ran against a real one
+	// Began and Ended are when the run did, by the retailer's clock.
+	Began      time.Time `json:"began"`
+	Ended      time.Time `json:"ended"`
+	OrdersPerS float64   `json:"orders_per_s"`
 
 	Captured  int64                  `json:"captured"`
 	States    map[order.Status]int64 `json:"states"`
@@ -105,7 +109,7 @@ type check struct {
 
 // report asks the server for its side and compares.
 func (w *world) report(ctx context.Context, interrupted bool) (*Report, error) {
-	r := &Report{Seed: w.opt.Seed, Interrupted: interrupted, Speed: w.opt.Speed, Seconds: round(w.closed.Sub(w.started).Seconds(), 1), Problems: []string{}}
+	r := &Report{Seed: w.opt.Seed, Interrupted: interrupted, Speed: w.opt.Speed, Began: w.began, Ended: w.ended, Seconds: round(w.closed.Sub(w.started).Seconds(), 1), Problems: []string{}}
 	parts := []check{{"payments", w.checkPayments}, {"stock", w.checkStock}, {"KPIs", w.askKPIs}}
 	if !w.isOpen {
 		parts = nil
@@ -252,7 +256,7 @@ func (w *world) checkStock(ctx context.Context, r *Report) error {
 func (w *world) eachSKU(ctx context.Context, f func(sku string, page []api.PositionView)) error {
 	var all sync.WaitGroup
 	var next atomic.Int64
-	errs := make([]error, shoppersAtOnce)
+	errs := make([]error, asksAtOnce)
 	for i := range errs {
 		all.Go(func() {
 			for {

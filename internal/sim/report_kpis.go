@@ -22,7 +22,7 @@ const (
 
 // askKPIs asks the server for its KPIs once it has counted what has happened so far.
 func (w *world) askKPIs(ctx context.Context, r *Report) error {
-	since := time.Now()
+	since, until := w.clock.Now(), time.Now().Add(maxKPIWait)
 	tick := time.NewTicker(kpiAsk)
 	defer tick.Stop()
 	for {
@@ -34,7 +34,7 @@ func (w *world) askKPIs(ctx context.Context, r *Report) error {
 		if r.Interrupted || !page.Behind && page.At.After(since) {
 			return nil
 		}
-		if time.Since(since) > maxKPIWait {
+		if time.Now().After(until) {
 			r.Notes = append(r.Notes, "the server had not counted all KPIs in "+maxKPIWait.String())
 			return nil
 		}
@@ -85,7 +85,7 @@ func (r *Report) writeKPIs(w io.Writer) error {
 			fmt.Fprintf(w, "%s: %s\n", strings.ToLower(d.Title), text)
 		}
 	}
-	_, err := fmt.Fprint(w, "durations are by the server's clock, in which partners are as fast as the run; GET /v1/kpis/dictionary says what each KPI means\n\n")
+	_, err := fmt.Fprint(w, "durations are by the retailer's clock; GET /v1/kpis/dictionary says what each KPI means\n\n")
 	return err
 }
 

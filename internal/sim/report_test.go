@@ -21,6 +21,7 @@ func share(x float64) *float64 { return &x }
 func sample() Report {
 	return Report{
 		OK: false, Problems: []string{"1 orders and the payment provider's ledger disagree"}, Seed: 9, Seconds: 61.5, Speed: 3600, OrdersPerS: 10.1,
+		Began: monday, Ended: monday.AddDate(0, 0, 9),
 		Notes:    []string{"not all of the stock was compared"},
 		Captured: 619, States: map[order.Status]int64{order.StatusDelivered: 500, order.StatusBackordered: 9, order.StatusAllocated: 90, order.StatusCancelled: 20}, Interrupted: true,
 		Shoppers:  Shoppers{Orders: 621, Pickup: 90, Marketplace: 88, Reserved: 260, Abandoned: 70, Repeated: 24, Cancelled: 25, Refused: 2, CancelledLate: 3, Asked: 160, Confirmed: 150, AsPromised: 149},

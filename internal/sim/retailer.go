@@ -20,9 +20,7 @@ const (
 	timeZone   = "Europe/Berlin"
 	storeCount = 40
 	// storeOrders is what the smallest store can take in a day; big cities' take more.
-	storeOrders = 40
-	// ordersPerDay is what the whole retailer sells in a day of its life.
-	ordersPerDay = 2000
+	storeOrders = 8
 	// Ids of the channels.
 	webChannel    = "web"
 	pickupChannel = "store"
@@ -151,9 +149,9 @@ func centres() []network.Location {
 		at               city
 		perDay           int64
 	}{
-		{"dc-mitte", "DC Mitte", "Am Güterbahnhof 12", city{"Bad Hersfeld", "HE", "36251", 50.868, 9.706, 0}, 8000},
-		{"dc-nord", "DC Nord", "Hafenring 3", city{"Winsen (Luhe)", "NI", "21423", 53.365, 10.207, 0}, 5000},
-		{"dc-sued", "DC Süd", "Logistikallee 40", city{"Graben", "BY", "86836", 48.190, 10.823, 0}, 5000},
+		{"dc-mitte", "DC Mitte", "Am Güterbahnhof 12", city{"Bad Hersfeld", "HE", "36251", 50.868, 9.706, 0}, 1600},
+		{"dc-nord", "DC Nord", "Hafenring 3", city{"Winsen (Luhe)", "NI", "21423", 53.365, 10.207, 0}, 1000},
+		{"dc-sued", "DC Süd", "Logistikallee 40", city{"Graben", "BY", "86836", 48.190, 10.823, 0}, 1000},
 	}
 	out := make([]network.Location, len(sites))
 	for i, s := range sites {
@@ -180,7 +178,7 @@ func stores(seed uint64) []network.Location {
 			Capabilities:      []network.Capability{network.CanShip, network.CanPickup, network.CanReturn},
 			ProcessingMinutes: 180, Priority: 10, Tags: []string{"city"},
 		}
-		perDay := storeOrders + int64(at.thousands/10)
+		perDay := storeOrders + int64(at.thousands/50)
 		l.Capacity.OrdersPerDay = &perDay
 		week := "mon-fri 10:00-19:00; sat 10:00-18:00"
 		if at.thousands > 500 {
@@ -203,27 +201,6 @@ func stores(seed uint64) []network.Location {
 
 // regionTag names the federal state, for policies.
 func regionTag(at city) string { return "region-" + strings.ToLower(at.region) }
-
-// capacityScale is how many of the retailer's days pass in one of the server's, whose
-// days capacity is counted in. Without waiting, the run lasts as many days as its
-// orders would take to come.
-func capacityScale(o *Options) int64 {
-	if o.Speed > 0 {
-		return max(1, int64(math.Ceil(o.Speed)))
-	}
-	return max(1, (int64(o.Orders)+ordersPerDay-1)/ordersPerDay)
-}
-
-// openFor are the locations with the capacity of a day of the server.
-func (d *Data) openFor(o *Options) []network.Location {
-	scale := capacityScale(o)
-	out := slices.Clone(d.Locations)
-	for i := range out {
-		perDay := min(*out[i].Capacity.OrdersPerDay*scale, network.MaxCapacity)
-		out[i].Capacity.OrdersPerDay = &perDay
-	}
-	return out
-}
 
 // slug writes a name with the letters of ids.
 func slug(name string) string {

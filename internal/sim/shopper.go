@@ -28,8 +28,8 @@ const (
 	courierShare   = .08  // of shoppers in a city with a store
 	freeFrom       = 5900 // cents of goods from which ground shipping is free
 	vatPercent     = 19
-	abandonSeconds = 2 // for which a basket that is left behind is held
-	reserveSeconds = 60
+	abandonSeconds = 20 * 60 // for which a basket that is left behind is held
+	reserveSeconds = 60 * 60
 )
 
 // visit is what one shopper does; it depends on the seed and the shopper's number only.

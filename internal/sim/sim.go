@@ -18,20 +18,26 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Defaults and limits of a run.
 const (
-	DefaultRate = 10.0 // orders a second
-	// DefaultSpeed lets a second stand for an hour.
+	// DefaultPerDay is how many orders a day of the retailer's life has on average.
+	DefaultPerDay = 400.0
+	// DefaultSpeed lets a second stand for an hour, to be watched; HurriedSpeed lets it stand for ten:
+	// what takes the server milliseconds then takes it minutes of the retailer's life.
 	DefaultSpeed = 3600.0
+	HurriedSpeed = 36_000.0
 	MaxOrders    = 1_000_000
-	MaxRate      = 1000.0 // orders a second
-	MaxSpeed     = 1_000_000.0
+	tailSpeed    = 3 // times as fast the clock of a hurried run is when all shoppers have come
+	MaxPerDay    = 100_000.0
+	MaxSpeed     = 100_000.0
 
-	shoppersAtOnce = 16 // in a run without waiting
-	answersAtOnce  = 32 // requests of all partners together
+	asksAtOnce = 16 // questions for the report
+	// doneAtOnce is how many shoppers and partners are served at once.
+	doneAtOnce = 32
 	// maxAgendaTasks is how much the partners may have to do before shoppers wait.
 	maxAgendaTasks = 20_000
 	// maxQuiet is how long a run whose orders are all placed waits for the next event.
@@ -44,17 +50,21 @@ const (
 // Options of a run.
 type Options struct {
 	Target string // URL of the server
-	Key    string // API key with the scope admin
-	Seed   uint64
+	// Clock is the retailer's, and the server's too: what the server learns of its partners is what they do.
+	Clock *Clock
+	Key   string // API key with the scope admin
+	Seed  uint64
 	// Orders ends the run after so many; 0: when the context ends.
 	Orders int
-	// Rate is orders a second; 0: as fast as they are answered.
-	Rate float64
+	// PerDay is how many orders a day of the retailer's life has, on average over a week.
+	PerDay float64
 	// Nearest leaves the retailer without policies of its own: the nearest location that
 	// has everything ships, which is the rule while nothing is published.
 	Nearest bool
-	// Speed is how much faster than life partners work; 0: they do not wait at all.
+	// Speed is how much faster than life the clock runs at most: it waits for the server and the partners.
 	Speed float64
+	// Skip moves the clock ahead while nobody has anything to do, as at night.
+	Skip bool
 	// Progress is called now and then with what a screen may show. May be nil.
 	Progress func(Status)
 }
@@ -64,10 +74,10 @@ func (o *Options) Validate() error {
 	switch {
 	case o.Orders < 0 || o.Orders > MaxOrders:
 		return fmt.Errorf("orders must be between 0 and %d", MaxOrders)
-	case o.Rate < 0 || o.Rate > MaxRate:
-		return fmt.Errorf("rate must be between 0 and %g orders a second", MaxRate)
-	case o.Speed < 0 || o.Speed > MaxSpeed:
-		return fmt.Errorf("speed must be between 0 and %g", MaxSpeed)
+	case !(o.PerDay >= 1 && o.PerDay <= MaxPerDay):
+		return fmt.Errorf("orders a day must be between 1 and %g", MaxPerDay)
+	case !(o.Speed >= 1 && o.Speed <= MaxSpeed):
+		return fmt.Errorf("speed must be between 1 and %g", MaxSpeed)
 	}
 	return nil
 }
@@ -76,7 +86,7 @@ func (o *Options) Validate() error {
 type world struct {
 	opt    Options
 	data   *Data
-	pace   *pace
+	clock  *Clock
 	agenda *agenda
 	stats  *apiStats
 	watch  *watch
@@ -84,15 +94,19 @@ type world struct {
 	shop   *client
 	admin  *client
 	feed   *feed
+	care   *care
 
 	rule      string // what decides where orders ship from
 	readers   []*reader
 	shoppers  shopperCounts
 	partners  partnerCounts
-	started   time.Time // when the retailer opened
+	started   time.Time // when the retailer opened, real time
 	closed    time.Time
-	isOpen    bool // the retailer was loaded and the books were up to date
-	firstSeen int  // index of the first shopper of this run
+	began     time.Time // the same by the retailer's clock
+	ended     time.Time
+	shut      atomic.Bool // all shoppers have come
+	isOpen    bool        // the retailer was loaded and the books were up to date
+	firstSeen int         // index of the first shopper of this run
 }
 
 // Run loads the retailer unless the server has it already, runs shoppers and
@@ -102,9 +116,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	w := &world{opt: o, data: Retailer(o.Seed), stats: newAPIStats(), started: time.Now()}
-	w.pace = newPace(o.Speed, w.started)
-	w.agenda = newAgenda()
+	w := &world{opt: o, data: Retailer(o.Seed), stats: newAPIStats(), started: time.Now(), clock: o.Clock}
+	w.began = w.clock.Now()
+	w.agenda = newAgenda(w.clock)
 	w.admin = newClient(o.Target, o.Key, w.stats)
 	w.watch = newWatch(w.data)
 	var err error
@@ -123,7 +137,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	w.closed = time.Now()
+	w.closed, w.ended = time.Now(), w.clock.Now()
 	interrupted := ctx.Err() != nil
 	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	if interrupted {
@@ -167,8 +181,11 @@ func (w *world) open(ctx context.Context) error {
 
 // live runs everybody until all orders are settled or the context ends.
 func (w *world) live(ctx context.Context) error {
-	w.started = time.Now()
-	w.pace = newPace(w.opt.Speed, w.started)
+	w.started, w.began = time.Now(), w.clock.Now()
+	w.agenda.skips, w.agenda.idle = w.opt.Skip, func() bool { return w.bank.waiting() == 0 }
+	w.clock.Run(w.opt.Speed)
+	defer w.clock.Run(1) // what the report compares does not move on by days
+	defer w.clock.hold(time.Time{})
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
@@ -179,17 +196,21 @@ func (w *world) live(ctx context.Context) error {
 			}
 		})
 	}
-	start(func(ctx context.Context) error { return w.agenda.run(ctx, answersAtOnce) })
+	start(func(ctx context.Context) error { return w.agenda.run(ctx, doneAtOnce) })
 	for _, r := range w.readers {
+		r.agenda = w.agenda
 		start(r.follow)
 	}
-	start(w.feed.run)
+	w.feed.begin()
 	if w.opt.Progress != nil {
 		start(w.show)
 	}
 	start(func(ctx context.Context) error {
 		if err := w.traffic(ctx); err != nil {
 			return err
+		}
+		if w.opt.Skip { // few things happen now
+			w.clock.Run(tailSpeed * w.opt.Speed)
 		}
 		if err := w.settle(ctx); err != nil {
 			return err

@@ -31,6 +31,7 @@ func (r *Report) Write(w io.Writer) error {
 		end = ", stopped"
 	}
 	row("run", "seed %d, %d orders sent in %.1f s (%.1f/s)%s", r.Seed, r.Shoppers.Orders, r.Seconds, r.OrdersPerS, end)
+	row("time", "%s to %s by the retailer's clock, up to %.0f times as fast as life", r.Began.Format(time.DateOnly), r.Ended.Format(time.DateOnly), r.Speed)
 	row("orders", "%d captured, %d refused: %s", r.Captured, r.Shoppers.Refused, r.states())
 	row("shoppers", "%d pickup, %d marketplace, %d held the basket first, %d baskets abandoned", r.Shoppers.Pickup, r.Shoppers.Marketplace, r.Shoppers.Reserved, r.Shoppers.Abandoned)
 	row("", "%d orders sent twice, %d cancellations asked for, %d of them too late", r.Shoppers.Repeated, r.Shoppers.Cancelled, r.Shoppers.CancelledLate)
@@ -125,7 +126,7 @@ func euros(cents int64) string { return decimal(cents) + " " + currency }
 // Status is what a screen may show while a run goes on.
 type Status struct {
 	Elapsed   time.Duration
-	Clock     time.Time // of the retailer; zero without waiting
+	Clock     time.Time // of the retailer
 	Orders    int       // to be sent; 0: no end
 	Report    Report    // without comparisons
 	Todo      int       // answers that partners owe
@@ -135,10 +136,7 @@ type Status struct {
 
 // status takes a picture.
 func (w *world) status() Status {
-	s := Status{Elapsed: time.Since(w.started), Orders: w.opt.Orders, Todo: w.agenda.open(), Baskets: w.watch.heldBaskets()}
-	if w.opt.Speed > 0 {
-		s.Clock = w.pace.now()
-	}
+	s := Status{Elapsed: time.Since(w.started), Clock: w.clock.Now(), Orders: w.opt.Orders, Todo: w.agenda.open(), Baskets: w.watch.heldBaskets()}
 	w.summarise(&s.Report)
 	s.Report.Seconds = s.Elapsed.Seconds()
 	s.PerSecond = float64(s.Report.Shoppers.Orders) / max(s.Report.Seconds, .1)
@@ -161,10 +159,7 @@ func (s *Status) Lines() []string {
 
 func (s *Status) lines() []string {
 	r := &s.Report
-	clock := "partners do not wait"
-	if !s.Clock.IsZero() {
-		clock = s.Clock.Format("the retailer's clock: Mon 15:04")
-	}
+	clock := s.Clock.In(berlin()).Format("the retailer's clock: Mon 2 Jan 15:04")
 	goal := ""
 	if s.Orders > 0 {
 		goal = fmt.Sprintf(" of %d", s.Orders)

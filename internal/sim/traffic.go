@@ -5,9 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/engine"
@@ -15,9 +13,6 @@ import (
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/order"
 )
-
-// busyPause is how long shoppers wait while the partners have too much to do.
-const busyPause = 50 * time.Millisecond
 
 // shopperCounts are what shoppers did. All but the refusals repeat with the seed.
 type shopperCounts struct {
@@ -29,59 +24,36 @@ type shopperCounts struct {
 	asked, confirmed, kept          atomic.Int64 // promises: asked for, confirmed, found in the order as confirmed
 }
 
-// traffic sends shoppers until all orders are placed or the context ends.
+// traffic lets shoppers come, each when the clock says so, until all orders are placed or the context ends.
 func (w *world) traffic(ctx context.Context) error {
-	var next atomic.Int64
-	next.Store(int64(w.firstSeen))
-	end := int64(MaxOrders)
+	end := MaxOrders
 	if w.opt.Orders > 0 {
-		end = next.Load() + int64(w.opt.Orders)
+		end = w.firstSeen + w.opt.Orders
 	}
-	var all sync.WaitGroup
-	for range shoppersAtOnce {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				i := next.Add(1) - 1
-				if i >= end || !w.arrive(ctx, int(i)) {
-					return
-				}
-				w.shopping(ctx, w.data.visit(int(i)))
+	var left atomic.Int64
+	left.Store(int64(end - w.firstSeen))
+	over := make(chan struct{})
+	rhythm := newRhythm(w.began, w.opt.PerDay)
+	var come func(index int)
+	come = func(index int) {
+		n := float64(index-w.firstSeen) + newChance(w.data.Seed, "arrival", strconv.Itoa(index)).between(0, .9)
+		w.agenda.at(rhythm.at(n), func(ctx context.Context) {
+			if index+1 < end {
+				come(index + 1)
+			}
+			w.shopping(ctx, w.data.visit(index))
+			if left.Add(-1) == 0 {
+				close(over)
 			}
 		})
 	}
-	all.Wait()
-	return ctx.Err()
-}
-
-// arrive waits until the shopper comes: at the rate, give or take, and not
-// while partners are overloaded. It is false when the run ends before.
-func (w *world) arrive(ctx context.Context, index int) bool {
-	if w.opt.Rate > 0 {
-		n := float64(index-w.firstSeen) + newChance(w.data.Seed, "arrival", strconv.Itoa(index)).between(-.9, .9)
-		if !sleep(ctx, time.Until(w.started.Add(time.Duration(n/w.opt.Rate*float64(time.Second))))) {
-			return false
-		}
-	}
-	for w.agenda.open() > maxAgendaTasks {
-		if !sleep(ctx, busyPause) {
-			return false
-		}
-	}
-	return ctx.Err() == nil
-}
-
-// sleep is false when the context ended before the time was over.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	come(w.firstSeen)
 	select {
 	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
+		return ctx.Err()
+	case <-over:
+		w.shut.Store(true)
+		return nil
 	}
 }
 
@@ -117,6 +89,7 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 	if err != nil {
 		return
 	}
+	w.care.asked(o.ID, askingShare, "where_is_my_order")
 	if offer != nil {
 		w.compareOffer(&o, offer)
 	}
@@ -128,7 +101,7 @@ func (w *world) shopping(ctx context.Context, v *visit) {
 		}
 	}
 	if v.cancel {
-		w.agenda.after(w.pace.wait(v.cancelIn), func(ctx context.Context) { w.changeMind(ctx, v, o.ID) })
+		w.agenda.in(v.cancelIn, func(ctx context.Context) { w.changeMind(ctx, v, o.ID) })
 	}
 }
 
@@ -181,7 +154,7 @@ func (w *world) orderAtMarket(ctx context.Context, v *visit) {
 		w.shoppers.repeated.Add(1)
 		times = 2
 	}
-	first, document := "", v.document(time.Now().UTC())
+	first, document := "", v.document(w.clock.Now())
 	for i := range times {
 		var report intake.OrderReport
 		err := w.shop.post(ctx, "import", "/v1/import/orders"+query("format", "shopify", "channel", marketChannel), document, &report)
@@ -207,7 +180,7 @@ func (w *world) orderAtMarket(ctx context.Context, v *visit) {
 		}
 	}
 	if v.cancel {
-		w.agenda.after(w.pace.wait(v.cancelIn), func(ctx context.Context) { w.changeMind(ctx, v, first) })
+		w.agenda.in(v.cancelIn, func(ctx context.Context) { w.changeMind(ctx, v, first) })
 	}
 }
 

@@ -41,8 +41,7 @@ type watch struct {
 	next     int // index behind the highest shopper seen of this seed
 	flow     Flow
 	units    Units
-	sold     map[string]int64 // units that fulfilled lines say were shipped, by SKU, less those that movements say
-	lives    *lives
+	sold     map[string]int64     // units that fulfilled lines say were shipped, by SKU, less those that movements say
 	told     map[string]time.Time // by order that is not final: the promise at capture
 	waited   map[string]bool      // orders not final of which units had to wait for stock
 	outcome  Outcome
@@ -83,7 +82,7 @@ func newWatch(d *Data) *watch {
 	return &watch{
 		data: d, types: map[string]int64{}, orders: map[string]*order.Order{}, finals: map[string]*order.Order{}, baskets: map[string]bool{},
 		positions: make(map[inventory.PositionKey]inventory.Position, len(d.Stock)), states: map[order.Status]int64{}, sold: map[string]int64{},
-		lives: newLives(), told: map[string]time.Time{}, waited: map[string]bool{},
+		told: map[string]time.Time{}, waited: map[string]bool{},
 		flow: Flow{RejectedFor: map[string]int64{}, ShippingCents: map[string]int64{}, Reservations: map[string]int64{}},
 	}
 }
@@ -233,7 +232,7 @@ func (w *watch) count(o *order.Order, e *order.Event) {
 		w.flow.ParcelsShipped += int64(len(e.Parcels))
 		w.flow.ShippingCents[f.Service] += charge
 	case order.EventFulfillmentDeliver, order.EventFulfillmentReady:
-		w.arrive(o, f)
+		w.arrive(o, f, o.UpdatedAt)
 	}
 }
 
@@ -251,7 +250,6 @@ func (w *watch) sell(l *order.Line, quantity int64) {
 // finish keeps the figures of a final order, which is then forgotten.
 func (w *watch) finish(o *order.Order) {
 	w.flow.Final++
-	w.lives.forget(o)
 	delete(w.told, o.ID)
 	delete(w.waited, o.ID)
 	if o.Status != order.StatusDelivered {
