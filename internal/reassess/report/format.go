@@ -78,11 +78,10 @@ func quantity(v float64, unit, currency string) string {
 	return strings.TrimSpace(number(v, 2) + " " + unit)
 }
 
-// unitNote says in a table what a bare number counts.
-func unitNote(unit string) string {
-	switch unit {
-	case "per order", "per 100 units":
-		return unit
+// unitNote says in a table what a bare number counts, where the measure's name does not.
+func unitNote(m *reassess.Measure) string {
+	if (m.Unit == "per order" || m.Unit == "per 100 units") && !strings.HasSuffix(m.Name, m.Unit) {
+		return m.Unit
 	}
 	return ""
 }

@@ -97,7 +97,7 @@ type changedView struct {
 	Order, At, Candidate        string
 	BaseCost, OtherCost, Change string
 	BaseFrom, OtherFrom         string
-	Cheaper                     bool
+	Worth                       string
 	Base, Other                 []string
 }
 
@@ -165,7 +165,7 @@ func (v *view) comparison(r *reassess.Report) {
 			m := measureOf(r.Runs[i].Measures, id)
 			c := cellView{Value: dash, Worth: worth(m)}
 			if m != nil {
-				row.Name, row.Note = m.Name, unitNote(m.Unit)
+				row.Name, row.Note = m.Name, unitNote(m)
 				c.Drawn = drawnNote(m.Drawn)
 				if m.Known {
 					c.Value = quantity(m.Value, m.Unit, r.Currency)
@@ -435,7 +435,7 @@ func (v *view) changed(r *reassess.Report) {
 	for _, c := range r.Changed[:n] {
 		v.Changed = append(v.Changed, changedView{
 			Order: c.Order, At: timeText(c.At), Candidate: c.Candidate, BaseCost: amount(float64(c.BaseCost), r.Currency), OtherCost: amount(float64(c.CandidateCost), r.Currency),
-			Change: signed(float64(c.CandidateCost-c.BaseCost), "money", r.Currency), Cheaper: c.CandidateCost < c.BaseCost,
+			Change: signed(float64(c.CandidateCost-c.BaseCost), "money", r.Currency), Worth: costWorth(c.BaseCost, c.CandidateCost),
 			BaseFrom: orNowhere(c.BaseFrom), OtherFrom: orNowhere(c.OtherFrom), Base: c.Base, Other: c.Other,
 		})
 	}
@@ -456,4 +456,14 @@ func (v *view) rules(r *reassess.Report) {
 		}
 		v.Rules = append(v.Rules, x)
 	}
+}
+
+func costWorth(base, other int64) string {
+	switch {
+	case other < base:
+		return "better"
+	case other > base:
+		return "worse"
+	}
+	return "same"
 }
