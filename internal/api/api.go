@@ -24,6 +24,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/inventory"
 	"github.com/orderly-oms/orderly/internal/partner/pay"
+	"github.com/orderly-oms/orderly/internal/reassess/job"
 	"github.com/orderly-oms/orderly/internal/webhook"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	MaxInFlight int64
 	// Webhooks are the engine's subscriptions; default: with a sender that refuses private addresses.
 	Webhooks *webhook.Subscriptions
+	// Reassessments are the engine's; default: such that wait for a node that makes them.
+	Reassessments *job.Jobs
 }
 
 // Server answers the API.
@@ -66,8 +69,9 @@ type Server struct {
 	metrics  metrics
 	buffers  sync.Pool
 
-	providers *pay.Providers
-	books     *pay.Books
+	providers     *pay.Providers
+	books         *pay.Books
+	reassessments *job.Jobs
 }
 
 // New makes a server for an engine.
@@ -81,7 +85,10 @@ func New(e *engine.Engine, opt Options) *Server {
 	if opt.Webhooks == nil {
 		opt.Webhooks = webhook.NewSubscriptions(e, webhook.NewSender(webhook.SenderOptions{}))
 	}
-	s := &Server{engine: e, opt: opt, log: opt.Log, mux: http.NewServeMux(), drained: make(chan struct{})}
+	if opt.Reassessments == nil {
+		opt.Reassessments = job.New(e)
+	}
+	s := &Server{engine: e, reassessments: opt.Reassessments, opt: opt, log: opt.Log, mux: http.NewServeMux(), drained: make(chan struct{})}
 	s.providers, s.books = pay.NewProviders(e), pay.NewBooks(e, pay.Options{Log: opt.Log})
 	s.buffers.New = func() any { return new(scratch) }
 	s.metrics = newMetrics(e)

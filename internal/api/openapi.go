@@ -84,11 +84,17 @@ func schemaName(t reflect.Type, hint string) string {
 	if pkg == "payment" {
 		return "Payment" + name
 	}
+	if prefix, ok := schemaPrefixes[pkg]; ok {
+		return prefix + name
+	}
 	if pkg == "webhook" && !strings.HasPrefix(name, "Webhook") {
 		return "Webhook" + name
 	}
 	return name
 }
+
+// schemaPrefixes tell types of packages apart whose names are short.
+var schemaPrefixes = map[string]string{"replay": "Replay", "reassess": "Reassess", "past": "History", "stats": "Measured"}
 
 // schemaNames are names that say more outside their package than the Go name does.
 var schemaNames = map[string]string{
@@ -99,6 +105,7 @@ var schemaNames = map[string]string{
 	"order.Trial": "OrderTrial", "order.Opinion": "PolicyOpinion", "order.Compared": "PolicyComparison",
 	"order.Baseline": "OrderBaseline",
 	"kpi.Value":      "KPIValue", "kpi.Definition": "KPIDefinition",
+	"job.Job": "ReassessmentJob", "job.Request": "ReassessmentRequest", "job.Progress": "ReassessmentProgress",
 	"order.Edit": "OrderEditFields", "order.Adjustment": "OrderAdjustment", "api.Decision": "AdjustmentDecision",
 	"order.New": "NewOrder", "order.Decision": "FulfillmentDecision", "sourcing.Decision": "SourcingDecision", "order.Line": "OrderLine", "order.NewLine": "NewOrderLine", "order.Step": "FulfillmentStep",
 	"problem.Field": "ProblemField", "network.Service": "CarrierService", "network.Exception": "CalendarException",

@@ -11,6 +11,7 @@ func routes() []Route {
 	return slices.Concat(
 		orderRoutes(), servicingRoutes(), exceptionRoutes(), decisionRoutes(), priceRoutes(), returnRoutes(), paymentRoutes(), reoptimiseRoutes(), fulfillmentRoutes(), reservationRoutes(), availabilityRoutes(), promiseRoutes(), inventoryRoutes(),
 		referenceRoutes(), importRoutes(), eventRoutes(), webhookRoutes(), policyRoutes(), flowRoutes(), experimentRoutes(), paymentProviderRoutes(), learnedRoutes(), kpiRoutes(), roiRoutes(), keyRoutes(), operationRoutes(),
+		reassessmentRoutes(),
 	)
 }
 

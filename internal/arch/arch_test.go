@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"internal/replay"},
 	{"internal/reassess"},
 	{"internal/reassess/report", "internal/reassess/tune"},
-	{"internal/webhook", "internal/partner/pay"},
+	{"internal/webhook", "internal/partner/pay", "internal/reassess/job"},
 	{"internal/api", "internal/partner/sandbox"},
 	{"internal/sim", "internal/bench"},
 	{"internal/sim/dst"},

@@ -49,6 +49,11 @@ const (
 	KindException store.Kind = "exception"
 	// KindExperiment is a sourcing policy that challenges those in force on live orders.
 	KindExperiment store.Kind = "experiment"
+	// KindReassessment is a reassessment that was asked for, KindReassessmentReport what it found, by the same id;
+	// KindReassessmentLease says which node makes them.
+	KindReassessment       store.Kind = "reassessment"
+	KindReassessmentReport store.Kind = "reassessment_report"
+	KindReassessmentLease  store.Kind = "reassessment_lease"
 	// KindLearned is what one learner learned from the log, with its place there.
 	KindLearned store.Kind = "learned"
 )
