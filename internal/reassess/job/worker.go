@@ -168,32 +168,33 @@ func (w *Worker) one(ctx context.Context, id string, epoch int64) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { w.watch(making, cancel, id, epoch, progress) })
 	body, err := w.make(making, &x.Request, progress.set)
-	if err == nil {
-		err = w.jobs.keep(making, id, body)
-	}
 	cause := context.Cause(making)
 	cancel(nil)
 	watching.Wait()
-	return w.end(id, err, cause, ctx.Err() != nil)
+	return w.end(id, body, err, cause, ctx.Err() != nil)
 }
 
 // errCancelled: somebody cancelled the job.
 var errCancelled = errors.New("cancelled")
 
-// end keeps what became of a job, also while the node ends.
-func (w *Worker) end(id string, failed, cause error, stopping bool) error {
+// end keeps what became of a job, also while the node ends: what is made is made.
+func (w *Worker) end(id string, body []byte, failed, cause error, stopping bool) error {
 	if errors.Is(cause, errCancelled) {
 		return nil // kept by whoever cancelled it
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaseLength)
 	defer cancel()
+	fenced := errors.Is(cause, lease.ErrFenced)
+	if failed == nil && !fenced {
+		failed = w.jobs.keep(ctx, id, body)
+	}
 	err := w.move(ctx, id, Running, func(x *Job, now time.Time) {
 		x.Progress = nil
 		switch {
+		case fenced, failed != nil && stopping:
+			x.State = Interrupted
 		case failed == nil:
 			x.State, x.Ended = Done, now
-		case stopping || errors.Is(cause, lease.ErrFenced):
-			x.State = Interrupted
 		default:
 			x.State, x.Ended, x.Error = Failed, now, failed.Error()
 		}
