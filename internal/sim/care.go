@@ -35,6 +35,9 @@ func (k *care) hear(e *engine.Published) {
 	if json.Unmarshal(e.Data, &event) != nil || event.Exception == nil || e.Stream.Kind != engine.KindOrder {
 		return // the watcher reports what cannot be read
 	}
+	if e.Time.Before(k.w.began) {
+		return // looked into by an earlier run
+	}
 	k.touch(e.Stream.ID, "exception_work", event.Exception.Type, .2, 4)
 }
 

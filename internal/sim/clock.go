@@ -46,7 +46,7 @@ func (c *Clock) read() time.Time {
 			next = c.limit
 		}
 		if next.After(c.at) {
-			c.at = next
+			c.at = next.UTC()
 		}
 		c.since = now
 	}
@@ -77,7 +77,7 @@ func (c *Clock) ahead(to time.Time) {
 		to = c.limit
 	}
 	if to.After(c.read()) {
-		c.at = to
+		c.at = to.UTC()
 	}
 }
 

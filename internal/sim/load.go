@@ -115,8 +115,8 @@ func (w *world) hire(ctx context.Context) (revoke func(), err error) {
 		newReader(warehouses.client, siteTypes, warehouses.hear),
 		newReader(shops.client, siteTypes, shops.hear),
 		newReader(carrier.client, "fulfillment.shipped", carrier.hear),
-		newReader(w.bank.client, paymentTypes, w.bank.hear),
 		newReader(w.care.client, careTypes, w.care.hear),
+		newReader(w.bank.client, paymentTypes, w.bank.hear),
 	}
 	return revoke, err
 }
