@@ -160,6 +160,40 @@ func TestMeasures(t *testing.T) {
 	}
 }
 
+// What rises or falls over the period is said, and judged.
+func TestTrendsAreJudged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		touches, kept float64 // from the first to the last day
+		effort, kind  string
+		says          []string
+	}{
+		"steady":  {0, 0, reassess.Unknown, reassess.Good, []string{"no trend is sure", "no trend is sure"}},
+		"worse":   {.2, -.03, reassess.Attention, reassess.Attention, []string{"It grows: ", "Yes, but less and less: "}},
+		"better":  {-.1, .03, reassess.Good, reassess.Good, []string{"touches per order falls", "the share rises"}},
+		"too few": {0, -.06, reassess.Unknown, reassess.Attention, []string{"no trend is sure", "Not often enough: "}},
+	} {
+		base := way("", 6, 84, effects{kept: .03})
+		for i := range base.Days {
+			d := &base.Days[i]
+			at := float64(i) / 84
+			if name == "too few" {
+				at = 1
+			}
+			d.Touches += int64(c.touches * at * float64(d.Orders))
+			d.Kept += int64(c.kept * at * float64(d.Orders))
+		}
+		r := assess(t, recorded(), nil, reassess.Options{NoBaseline: true, Run: (&runs{of: map[string]*replay.Result{reassess.NameRules: total(base)}}).run})
+		effort, kept := r.Questions[1], r.Questions[2]
+		if effort.Verdict != c.effort || kept.Verdict != c.kind || !strings.Contains(effort.Answer, c.says[0]) || !strings.Contains(kept.Answer, c.says[1]) {
+			t.Errorf("%s:\n%s %s\n%s %s", name, effort.Verdict, effort.Answer, kept.Verdict, kept.Answer)
+		}
+		if len(effort.Trend) != 12 || effort.TrendBy != "week" {
+			t.Errorf("%s: %d values by %s", name, len(effort.Trend), effort.TrendBy)
+		}
+	}
+}
+
 // A candidate that is cheaper because it keeps fewer promises, or sends less, is not better.
 func TestCheaperIsNotBetter(t *testing.T) {
 	t.Parallel()
