@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -300,13 +301,7 @@ func (p *placement) compare(b *order.Baseline) {
 	if b == nil {
 		return
 	}
-	name := ""
-	for _, d := range p.plan.Decisions {
-		if d.Policy != "" {
-			name = d.Policy
-		}
-	}
-	b.Did = *p.plan.Opinion(name)
+	b.Did = *p.plan.Opinion(cmp.Or(p.policy, "reservation"))
 	p.events = append(p.events, order.Event{Type: order.EventBaseline, Baseline: b})
 }
 

@@ -33,6 +33,9 @@ type Account struct {
 	// Saved is BaselineCost less RealCost; negative: the baseline would have been cheaper.
 	Saved      int64    `json:"saved"`
 	SavedShare *float64 `json:"saved_share"` // of BaselineCost
+	// SavedExpected is like for like, both as expected when they were decided: ExpectedBaseline less ExpectedCost.
+	SavedExpected      int64    `json:"saved_expected"`
+	SavedExpectedShare *float64 `json:"saved_expected_share"` // of ExpectedBaseline
 	// Gap is ExpectedReal less ExpectedCost.
 	Gap      int64    `json:"gap"`
 	GapShare *float64 `json:"gap_share"` // of ExpectedCost
@@ -141,6 +144,8 @@ func (g *Ledger) account(pins []Pin, month Month, currency string) Account {
 	}
 	a.TooFew = a.Compared < MinOrders
 	a.Saved, a.Gap = a.BaselineCost-a.RealCost, a.ExpectedReal-a.ExpectedCost
+	a.SavedExpected = a.ExpectedBaseline - a.ExpectedCost
+	a.SavedExpectedShare = share(a.SavedExpected, a.ExpectedBaseline)
 	a.SavedShare, a.GapShare = share(a.Saved, a.BaselineCost), share(a.Gap, a.ExpectedCost)
 	a.KeptShare, a.BaselineMetShare = share(a.Kept, a.Promised), share(a.BaselineMet, a.Promised)
 	a.DaysEarlier = share(a.HoursEarlier, 24*a.Promised)
@@ -269,6 +274,7 @@ func (g *Ledger) assumptions(s *Statement) []string {
 	out := []string{
 		"An order counts in the month in which it came, once it is delivered or cancelled; so a month goes on changing until all of its orders are done. Orders that came while no baseline was pinned are not in it.",
 		"What the baseline would have cost is expected and not real: it never shipped. It decided on the stock that the policies in force had left; its own decisions would have left other stock. How far expected and real cost of what was shipped lie apart (gap) shows how far expectation is to be trusted.",
+		"Saved is what the baseline was expected to cost less what was really paid. Shipments that had to be sent again are charged to the decisions that were made and never to the baseline, so the figure is on the cautious side; the figure beside it compares like for like, both as expected.",
 		"Real cost is what the carriers' tariffs say for all shipments that left, also those that were sent again; invoices and the cost of picking, packing and returns are not in it.",
 		"Costs are compared for orders that were delivered whole. Not compared, but counted: cancelled orders, orders of which units were cancelled or added later, and orders for which the baseline had no location.",
 		"Whether the baseline's date was met is judged by when the order really arrived. Orders that customers collect are not judged.",

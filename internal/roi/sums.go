@@ -29,10 +29,12 @@ type Sums struct {
 	BaselineShipments int64 `json:"baseline_shipments"`
 	Shipments         int64 `json:"shipments"`
 	// Expected counts compared orders that were placed whole at once, ExpectedCost what they were expected to cost then
-	// and ExpectedReal what they did cost: how far expectation is to be trusted.
-	Expected     int64 `json:"expected"`
-	ExpectedCost int64 `json:"expected_cost"`
-	ExpectedReal int64 `json:"expected_real"`
+	// and ExpectedReal what they did cost: how far expectation is to be trusted. ExpectedBaseline is what the baseline would
+	// have cost for the same orders.
+	Expected         int64 `json:"expected"`
+	ExpectedCost     int64 `json:"expected_cost"`
+	ExpectedReal     int64 `json:"expected_real"`
+	ExpectedBaseline int64 `json:"expected_baseline"`
 
 	// UnplacedOrders, of all orders, had units that nobody was given at first, BaselineUnplacedOrders would have had.
 	UnplacedOrders         int64 `json:"unplaced_orders"`
@@ -91,6 +93,7 @@ func (s *Sums) add(l *Line, sign int64) {
 		count(&s.Expected, 1)
 		count(&s.ExpectedCost, l.Expected)
 		count(&s.ExpectedReal, l.Real)
+		count(&s.ExpectedBaseline, l.Baseline)
 	}
 }
 
@@ -112,7 +115,7 @@ func (s *Sums) promise(l *Line, sign int64) {
 func (s *Sums) fields() []*int64 {
 	return []*int64{
 		&s.Orders, &s.Done, &s.Cancelled, &s.Compared, &s.NotDone, &s.Changed, &s.NotByBaseline, &s.NotSent,
-		&s.BaselineCost, &s.RealCost, &s.BaselineShipments, &s.Shipments, &s.Expected, &s.ExpectedCost, &s.ExpectedReal,
+		&s.BaselineCost, &s.RealCost, &s.BaselineShipments, &s.Shipments, &s.Expected, &s.ExpectedCost, &s.ExpectedReal, &s.ExpectedBaseline,
 		&s.UnplacedOrders, &s.UnplacedUnits, &s.BaselineUnplacedOrders, &s.BaselineUnplacedUnits,
 		&s.Promised, &s.Kept, &s.BaselineMet, &s.HoursEarlier, &s.Touched, &s.Touches, &s.TouchSeconds,
 	}

@@ -49,7 +49,11 @@ func (p *printer) account(a *Account) {
 		a.Compared, a.NotDone, a.Cancelled, a.Changed, a.NotByBaseline, a.NotSent)
 	p.row("baseline would have cost", "%s for %d shipments", amount(a.BaselineCost, a.Currency), a.BaselineShipments)
 	p.row("it really cost", "%s for %d shipments", amount(a.RealCost, a.Currency), a.Shipments)
-	p.row("saved", "%s (%s)", amount(a.Saved, a.Currency), percent(a.SavedShare))
+	few := ""
+	if a.TooFew {
+		few = "; too few orders to conclude anything"
+	}
+	p.row("saved", "%s (%s); as expected: %s (%s)%s", amount(a.Saved, a.Currency), percent(a.SavedShare), amount(a.SavedExpected, a.Currency), percent(a.SavedExpectedShare), few)
 	p.row("expected, and gap to real", "%s, %s (%s)", amount(a.ExpectedCost, a.Currency), amount(a.Gap, a.Currency), percent(a.GapShare))
 	p.row("no location at first", "%d orders, %d units; baseline: %d orders, %d units", a.UnplacedOrders, a.UnplacedUnits, a.BaselineUnplacedOrders, a.BaselineUnplacedUnits)
 	if a.Promised > 0 {
