@@ -77,8 +77,16 @@ var wrong = map[string][]string{
 		`{"channel":"web","reference":"\u0000","lines":[{"sku":"A","quantity":1}]}`, `{"channel":"web","lines":[{"sku":"A\u0000","quantity":1}]}`,
 		`{"channel":"web","lines":[{"sku":"A","quantity":1000000}]}`,
 	},
-	"POST /v1/sourcing/reoptimise": {`{"max_moves":-1}`, `{"max_moves":100001}`, `{"reason":"\u0000"}`, `{"location":5}`, `{"nope":1}`},
-	"POST /v1/availability":        {`{"channel":"web","items":[]}`, `{"channel":"nope","items":[{"sku":"A"}]}`, `{"channel":"web","items":[{"sku":"A","quantity":-1}]}`, `{"channel":"web","items":[{"sku":""}]}`, `{"channel":"web","method":"teleport","items":[{"sku":"A"}]}`},
+	"POST /v1/experiments": {
+		`{}`, `{"name":"x","mode":"share","percent":10}`, `{"name":"x","mode":"ab","policy":"p"}`, `{"name":"x","mode":"share","percent":0,"policy":"p"}`, `{"name":"x","mode":"share","percent":10,"policy":"p@1"}`,
+		`{"name":"x","mode":"share","percent":10,"text":"kind: sourcing"}`, `{"name":"x","mode":"share","percent":10,"policy":"p","text":"q"}`, `{"name":"\u0000","mode":"shadow","policy":"p"}`,
+		`{"name":"x","mode":"shadow","policy":"p","channels":["nope"]}`, `{"name":"x","mode":"shadow","policy":"p","test":{"metric":"joy"}}`, `{"name":"x","mode":"share","percent":10,"policy":"p","guardrails":{"cancel_percent_max":-1}}`,
+		`{"name":"x","mode":"share","percent":10,"policy":"p","split":"region","test":{"stop_when_sure":true}}`, `{"name":"x","mode":"shadow","policy":"p@-1"}`, `{"name":"x","mode":"shadow","policy":"' or 1=1 --"}`,
+	},
+	"POST /v1/experiments/nope/start": {``},
+	"POST /v1/experiments/nope/stop":  {`{}`, `{"reason":5}`},
+	"POST /v1/sourcing/reoptimise":    {`{"max_moves":-1}`, `{"max_moves":100001}`, `{"reason":"\u0000"}`, `{"location":5}`, `{"nope":1}`},
+	"POST /v1/availability":           {`{"channel":"web","items":[]}`, `{"channel":"nope","items":[{"sku":"A"}]}`, `{"channel":"web","items":[{"sku":"A","quantity":-1}]}`, `{"channel":"web","items":[{"sku":""}]}`, `{"channel":"web","method":"teleport","items":[{"sku":"A"}]}`},
 	"POST /v1/inventory/adjustments": {
 		`{"items":[]}`, `{"items":[{"sku":"A","location":"dc1","quantity":0}]}`, `{"items":[{"sku":"A","location":"dc1","quantity":-101}]}`,
 		`{"items":[{"sku":"A","location":"dc1","quantity":9223372036854775807}]}`, `{"items":[{"sku":"A","location":"dc1","quantity":-9223372036854775808}]}`,
