@@ -47,6 +47,7 @@ type commands struct {
 	Sandbox   sandboxCommand   `cmd:"" help:"Play a payment provider to test against, which can misbehave."`
 	Policy    policyCommand    `cmd:"" help:"Check, test, compare, publish and roll back policies."`
 	ROI       roiCommand       `cmd:"" name:"roi" help:"Say what deciding was worth in a month against the pinned baseline."`
+	Reassess  reassessCommand  `cmd:"" help:"Replay history against other rules, and answer with numbers whether those in force are right."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring a store's schema up to this version."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 

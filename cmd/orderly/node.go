@@ -13,6 +13,7 @@ import (
 	"github.com/orderly-oms/orderly/internal/api"
 	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/partner/pay"
+	"github.com/orderly-oms/orderly/internal/reassess/job"
 	"github.com/orderly-oms/orderly/internal/store"
 	"github.com/orderly-oms/orderly/internal/store/postgres"
 	"github.com/orderly-oms/orderly/internal/store/sqlite"
@@ -56,14 +57,17 @@ const (
 
 // node is a running server: store, engine, API and listener.
 type node struct {
+	where    where
 	store    store.Store
 	engine   *engine.Engine
 	api      *api.Server
 	webhooks *webhook.Worker
 	payments *pay.Worker
-	http     *http.Server
-	listener net.Listener
-	log      *slog.Logger
+	// reassessments are made in processes of their own.
+	reassessments *job.Worker
+	http          *http.Server
+	listener      net.Listener
+	log           *slog.Logger
 }
 
 // startNode opens everything and listens, with an engine of the options, which name a log. Serve then answers. open lets
@@ -73,7 +77,7 @@ func startNode(ctx context.Context, w where, listen string, hooks webhookFlags, 
 	if err != nil {
 		return nil, err
 	}
-	n := &node{store: s, log: o.Log}
+	n := &node{where: w, store: s, log: o.Log}
 	if err := n.start(ctx, listen, hooks, o); err != nil {
 		s.Close()
 		return nil, err
@@ -101,7 +105,9 @@ func (n *node) start(ctx context.Context, listen string, hooks webhookFlags, o e
 		return err
 	}
 	subscriptions, worker := hooks.make(n.engine, n.log)
-	n.api = api.New(n.engine, api.Options{Open: open, Version: version(), Log: n.log, Webhooks: subscriptions})
+	jobs := job.New(n.engine)
+	n.reassessments = job.NewWorker(jobs, makeInChild(n.where, os.Getenv("ORDERLY_REASSESS_WORK")), n.log)
+	n.api = api.New(n.engine, api.Options{Open: open, Version: version(), Log: n.log, Webhooks: subscriptions, Reassessments: jobs})
 	n.webhooks = worker
 	worker.Register(n.api.Registry())
 	n.payments = pay.NewWorker(n.engine, pay.Options{Log: n.log})
@@ -136,6 +142,7 @@ func (n *node) serve(ctx context.Context) error {
 	go relaxCollector(ctx)
 	n.webhooks.Run()
 	n.payments.Run()
+	n.reassessments.Run()
 	failed := make(chan error, 1)
 	go func() { failed <- n.http.Serve(n.listener) }()
 	select {
@@ -156,6 +163,7 @@ func (n *node) close() error {
 	err := n.http.Shutdown(ctx)
 	n.webhooks.Stop()
 	n.payments.Stop()
+	n.reassessments.Stop()
 	n.engine.Close()
 	return errors.Join(err, n.store.Close())
 }
