@@ -70,7 +70,7 @@ func Assess(ctx context.Context, open replay.Open, base replay.Scenario, candida
 	if err != nil {
 		return nil, err
 	}
-	a := &assessment{o: &o, open: open, header: header, took: map[string]time.Duration{}}
+	a := &assessment{o: &o, open: open, surveyor: &surveyor{open: open}, header: header, took: map[string]time.Duration{}}
 	if err := a.scenarios(base, candidates); err != nil {
 		return nil, err
 	}
@@ -126,6 +126,7 @@ type assessment struct {
 	runs     []*replay.Result
 	baseline int // its place in list; −1: none
 	bound    *Bound
+	surveyor *surveyor
 	rules    *rules
 	took     map[string]time.Duration
 	out      *Report
@@ -191,7 +192,7 @@ func (a *assessment) timed(part string, f func() error) error {
 
 func (a *assessment) run(ctx context.Context) error {
 	err := a.timed("replay", func() (err error) {
-		a.runs, err = a.o.Run(ctx, a.open, a.list, a.o.Replay)
+		a.runs, err = a.o.Run(ctx, a.surveyor.watched, a.list, a.o.Replay)
 		return err
 	})
 	switch {
@@ -224,7 +225,7 @@ func (a *assessment) report(ctx context.Context) error {
 		r.Baseline = a.list[a.baseline].Name
 	}
 	err := a.timed("survey", func() (err error) {
-		a.rules, err = survey(a.open, &a.list[0], r.From, r.Until)
+		a.rules, err = a.surveyor.survey(&a.list[0], r.From, r.Until)
 		return err
 	})
 	if err != nil {

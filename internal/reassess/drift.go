@@ -41,7 +41,7 @@ const maxFindings = 5
 // that the most valuable findings suggest replayed. Findings that a replay disproves are left out.
 func Watch(ctx context.Context, open replay.Open, base replay.Scenario, r *Report, o Options) ([]Finding, error) {
 	o = o.filled()
-	in, err := survey(open, &base, r.From, r.Until)
+	in, err := (&surveyor{open: open}).survey(&base, r.From, r.Until)
 	if err != nil {
 		return nil, err
 	}

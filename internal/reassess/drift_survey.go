@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/past"
@@ -34,19 +35,108 @@ type rules struct {
 // watched are the kinds that the watch and the questions read.
 var watched = []policy.Kind{policy.KindSourcing, policy.KindPromise, policy.KindAvailability}
 
-// survey reads through the history for the rules in force at a time. Policies that the base was given replace those of their kind.
-// Errors: of the history; a policy that does not compile.
-func survey(open replay.Open, base *replay.Scenario, from, until time.Time) (*rules, error) {
-	out := &rules{kinds: map[policy.Kind][]rule{}, moved: map[policy.Kind]bool{}, keeping: map[string]bool{}}
-	published, err := out.read(open, until)
+// gathered is what is picked out of a history for the rules.
+type gathered struct {
+	published []past.Policy
+	at        []time.Time          // when it says so of each
+	keeping   map[string]time.Time // locations with safety stock, since when
+}
+
+// add picks out of an entry.
+func (g *gathered) add(e *past.Entry) {
+	if e.Policy != nil {
+		g.published, g.at = append(g.published, *e.Policy), append(g.at, e.At)
+	}
+	for i := range e.Stock {
+		if s := &e.Stock[i]; s.Safety != nil && *s.Safety > 0 {
+			if _, has := g.keeping[s.Location]; !has {
+				g.keeping[s.Location] = e.At
+			}
+		}
+	}
+}
+
+// surveyor picks out of a history while it is read by others, because reading it takes as long as a good part of a replay.
+type surveyor struct {
+	open replay.Open
+	mu   sync.Mutex
+	done *gathered // by the first who read to the end
+}
+
+// watched opens the history for somebody else.
+func (s *surveyor) watched() (past.Reader, error) {
+	r, err := s.open()
 	if err != nil {
 		return nil, err
 	}
+	return &watchedReader{r, s, &gathered{keeping: map[string]time.Time{}}}, nil
+}
+
+type watchedReader struct {
+	past.Reader
+	s *surveyor
+	g *gathered
+}
+
+// Next implements past.Reader.
+func (r *watchedReader) Next(e *past.Entry) error {
+	err := r.Reader.Next(e)
+	switch {
+	case err == nil:
+		r.g.add(e)
+	case errors.Is(err, io.EOF):
+		r.s.mu.Lock()
+		if r.s.done == nil {
+			r.s.done = r.g
+		}
+		r.s.mu.Unlock()
+	}
+	return err
+}
+
+// gathered is what somebody read to the end, or else is read now.
+func (s *surveyor) gathered() (g *gathered, err error) {
+	s.mu.Lock()
+	g = s.done
+	s.mu.Unlock()
+	if g != nil {
+		return g, nil
+	}
+	r, err := s.watched()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for {
+		var e past.Entry
+		switch err := r.Next(&e); {
+		case errors.Is(err, io.EOF):
+			return s.done, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// survey finds the rules in force at the end of a period. Policies that the base was given replace those of their kind.
+// Errors: of the history; a policy that does not compile.
+func (s *surveyor) survey(base *replay.Scenario, from, until time.Time) (*rules, error) {
+	g, err := s.gathered()
+	if err != nil {
+		return nil, err
+	}
+	out := &rules{kinds: map[policy.Kind][]rule{}, moved: map[policy.Kind]bool{}, keeping: map[string]bool{}}
+	for location, since := range g.keeping {
+		if !since.After(until) {
+			out.keeping[location] = true
+		}
+	}
 	var set []policy.Published
 	texts := map[string]string{}
-	for _, p := range published {
+	for i := range g.published {
+		p := &g.published[i]
 		kind := policy.Kind(p.Kind)
-		if !slices.Contains(watched, kind) {
+		if !slices.Contains(watched, kind) || g.at[i].After(until) {
 			continue
 		}
 		x := policy.Published{Kind: kind, Name: p.Name, Version: p.Version, From: p.From, Withdrawn: p.Withdrawn}
@@ -61,9 +151,9 @@ func survey(open replay.Open, base *replay.Scenario, from, until time.Time) (*ru
 		}
 		set = append(set, x)
 	}
-	s := policy.NewSet(set)
+	inForce := policy.NewSet(set)
 	for _, kind := range watched {
-		for _, p := range s.InForce(kind, until) {
+		for _, p := range inForce.InForce(kind, until) {
 			out.kinds[kind] = append(out.kinds[kind], rule{p.Compiled, p.Version, texts[key(kind, p.Compiled.Name, p.Version)], p.From})
 		}
 	}
@@ -72,35 +162,6 @@ func survey(open replay.Open, base *replay.Scenario, from, until time.Time) (*ru
 
 func key(kind policy.Kind, name string, version int64) string {
 	return fmt.Sprintf("%s/%s@%d", kind, name, version)
-}
-
-// read goes through the history up to a time.
-func (r *rules) read(open replay.Open, until time.Time) (published []past.Policy, err error) {
-	in, err := open()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	var e past.Entry
-	for {
-		switch err := in.Next(&e); {
-		case errors.Is(err, io.EOF):
-			return published, nil
-		case err != nil:
-			return nil, err
-		case e.At.After(until):
-			return published, nil
-		}
-		if e.Policy != nil {
-			published = append(published, *e.Policy)
-		}
-		for i := range e.Stock {
-			if s := e.Stock[i].Safety; s != nil && *s > 0 {
-				r.keeping[e.Stock[i].Location] = true
-			}
-		}
-		e = past.Entry{}
-	}
 }
 
 // given puts policies of the base in place of those of their kind, and the library's where there is none.

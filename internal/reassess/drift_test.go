@@ -1,6 +1,7 @@
 package reassess_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -412,6 +413,38 @@ func TestWatchOfRecordedDecisions(t *testing.T) {
 		}
 		if len(x.asked) != 1 {
 			t.Errorf("%d replays", len(x.asked)-1)
+		}
+	}
+}
+
+// What a run reads is not read a second time for the rules.
+func TestRulesAreReadAlong(t *testing.T) {
+	t.Parallel()
+	for _, reads := range []bool{true, false} {
+		h, base := healthy(rankPolicy)
+		base.Lanes[0].Cost = 900_000
+		opened := 0
+		open := func() (past.Reader, error) { opened++; return h.open() }
+		x := &runs{of: map[string]*replay.Result{reassess.NameRules: base}}
+		run := func(ctx context.Context, open replay.Open, list []replay.Scenario, o replay.Options) ([]*replay.Result, error) {
+			r, err := open()
+			if err != nil {
+				return nil, err
+			}
+			for e := (past.Entry{}); reads && err == nil; {
+				err = r.Next(&e)
+			}
+			return x.run(ctx, open, list, o)
+		}
+		r, err := reassess.Assess(t.Context(), open, replay.Scenario{}, nil, reassess.Options{NoBaseline: true, Watch: true, Replayed: -1, Changed: -1, Run: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 2, false: 3}[reads]; opened != want { // for the header, the run, and the rules
+			t.Errorf("opened %d times, want %d", opened, want)
+		}
+		if len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Suggest, "sourcing/main") {
+			t.Errorf("found %+v", r.Findings)
 		}
 	}
 }
