@@ -47,7 +47,7 @@ func EventTypes() []string {
 }
 
 // privateKinds have log rows that are nobody's business outside.
-var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery, KindWebhookProgress, KindPaymentProvider, KindPaymentLease, KindReassessment, KindReassessmentReport, KindReassessmentLease}
+var privateKinds = []store.Kind{KindKey, KindWebhook, KindDelivery, KindWebhookProgress, KindPaymentProvider, KindPaymentLease, KindReassessment, KindReassessmentReport, KindReassessmentLease, KindLearnedVersion}
 
 // Cursor is a place in the log, one sequence per bucket: everything at or below it has been read.
 type Cursor []int64

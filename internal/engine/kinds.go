@@ -56,6 +56,8 @@ const (
 	KindReassessmentLease  store.Kind = "reassessment_lease"
 	// KindLearned is what one learner learned from the log, with its place there.
 	KindLearned store.Kind = "learned"
+	// KindLearnedVersion is what decisions read of one version of it, for replays; by the name that decisions give it.
+	KindLearnedVersion store.Kind = "learned_version"
 )
 
 // PaymentEventTypes lists the events about payments that are of no order.

@@ -51,7 +51,7 @@ type preparer interface {
 type study struct {
 	learner
 	make func() learner // one that knows nothing
-	// every is how often at most it is persisted, in snapshot intervals.
+	// every is how often at most it is persisted, in snapshot intervals; see run for the first time.
 	every time.Duration
 
 	version  int64     // of the record it goes on from; 0: there is none
@@ -83,7 +83,7 @@ type learning struct {
 func newLearning(e *Engine) *learning {
 	l := &learning{e: e, began: e.Now()}
 	l.heard.records = map[string]*learnedRecord{}
-	l.add(1, func() learner { return newHistoryLearner() })
+	l.add(historyEvery, func() learner { return newHistoryLearner() })
 	l.add(delaysEvery, func() learner { return newDelayLearner() })
 	l.add(pricesEvery, func() learner { return newPriceLearner(e) })
 	l.add(kpisEvery, func() learner { return newKPILearner(e) })
@@ -122,11 +122,14 @@ func (l *learning) run(ctx context.Context) {
 	l.showAll(began, more)
 	l.e.endExperiments(ctx)
 	for _, s := range l.studies {
-		last := s.at
+		last, every := s.at, s.every
 		if last.IsZero() {
 			last = l.began
+			if s.id() == LearnedHistory {
+				every = 1 // decisions soon know something
+			}
 		}
-		if s.unsaved == 0 || l.e.Now().Sub(last) < s.every*l.e.opt.SnapshotInterval {
+		if s.unsaved == 0 || l.e.Now().Sub(last) < every*l.e.opt.SnapshotInterval {
 			continue
 		}
 		if err := l.persist(ctx, s); err != nil {

@@ -6,6 +6,10 @@ import (
 	"github.com/orderly-oms/orderly/internal/history"
 )
 
+// historyEvery is how many snapshot intervals lie between two snapshots of history: every version is kept for
+// replays, and rates that go back weeks do not change in minutes.
+const historyEvery = 10
+
 // historyLearner learns how locations work and how SKUs sell.
 type historyLearner struct {
 	history *history.History

@@ -13,7 +13,7 @@ import (
 
 const (
 	// pricesEvery is how many snapshot intervals lie between two solves.
-	pricesEvery = 2
+	pricesEvery = 10
 	// maxPriceOrders are remembered one by one, so that a restart goes on from them; about 100 bytes each.
 	maxPriceOrders = 10_000
 	// maxPriceZones bounds the destinations that are told apart.

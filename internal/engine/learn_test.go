@@ -326,7 +326,7 @@ func TestLearningKeepsItsIntervals(t *testing.T) {
 	look("at once")
 	n.clock.advance(engine.DefaultSnapshotInterval)
 	look("after an interval", 1)
-	n.clock.advance(engine.DefaultSnapshotInterval)
+	n.clock.advance(10 * engine.DefaultSnapshotInterval)
 	look("nothing new", 1)
 	n.capture(basket("b", "S0"))
 	look("something new", 2)
@@ -377,6 +377,7 @@ func TestOvertakenNodesStandBy(t *testing.T) {
 	c.advance(engine.DefaultSnapshotInterval)
 	one.LookAtLog(background)
 	versions("one stands by", 3, 3)
+	c.advance(9 * engine.DefaultSnapshotInterval)
 	two.LookAtLog(background)
 	versions("two goes on", 3, 4)
 }

@@ -129,6 +129,9 @@ func (l *learning) submit(ctx context.Context, r *learnedRecord, body []byte) er
 		head := *r
 		head.State = nil // the value is for those who ask which version there is; the state is in the body
 		en := tx.Put(store.Record{Key: key, CreatedAt: tx.Now, State: StateActive, Body: body}, &head)
+		if err := tx.archive(r); err != nil {
+			return nil, err
+		}
 		event := learnedEvent{Type: EventLearnedUpdated, ID: r.ID, Version: r.Version, At: r.At, Observed: r.Observed}
 		return &Reply{Status: http.StatusOK}, tx.Emit(key, en.Version, []learnedEvent{event}, nil)
 	}})

@@ -20,6 +20,8 @@ type lore struct {
 	worth *price.Prices
 	// known describes the snapshots by learner.
 	known map[string]Learned
+	// named are the names of the snapshots that decisions read, by what they read; see versions. Nil: not made yet.
+	named [][]string
 }
 
 // lore returns the newest; nil before anything was learned.
@@ -38,21 +40,41 @@ func (e *Engine) publishLore(change func(next *lore)) {
 		next.known = map[string]Learned{}
 	}
 	change(next)
+	next.named = next.names()
 	e.lorePtr.Store(next)
 }
 
-// versions names the snapshots that a decision reads, for the record: "history@12".
+// versions names the snapshots that a decision reads, for the record: "history@12". Every decision dates what it
+// places, and reads delays for that. What it returns is shared and must not be changed.
 func (k *lore) versions(reads needs) []string {
 	if k == nil {
 		return nil
 	}
-	var out []string
-	for _, x := range []struct {
-		reads bool
-		id    string
-	}{{reads.history, LearnedHistory}, {reads.dates, LearnedDelays}, {reads.prices, LearnedPrices}} {
-		if l, ok := k.known[x.id]; ok && x.reads {
-			out = append(out, fmt.Sprintf("%s@%d", l.ID, l.Version))
+	named := k.named
+	if named == nil {
+		named = k.names()
+	}
+	i := 0
+	if reads.history {
+		i |= 1
+	}
+	if reads.prices {
+		i |= 2
+	}
+	return named[i]
+}
+
+// names makes what versions returns: capture is too busy to write it each time.
+func (k *lore) names() [][]string {
+	out := make([][]string, 4)
+	for i := range out {
+		for _, x := range []struct {
+			reads bool
+			id    string
+		}{{i&1 != 0, LearnedHistory}, {true, LearnedDelays}, {i&2 != 0, LearnedPrices}} {
+			if l, ok := k.known[x.id]; ok && x.reads {
+				out[i] = append(out[i], fmt.Sprintf("%s@%d", l.ID, l.Version))
+			}
 		}
 	}
 	return out
