@@ -210,6 +210,13 @@ func (e *Engine) ROILines(ctx context.Context, q ROILines) (lines []roi.Line, ne
 		return nil, "", bad.Err()
 	}
 	lines = []roi.Line{}
+	pins, err := e.Pins(ctx)
+	if err != nil || len(pins) == 0 {
+		return lines, "", err
+	}
+	if pins[0].From.After(begin) { // orders before the first pin have no line
+		begin = pins[0].From
+	}
 	page := min(200, MaxROIScan)
 	for seen := 0; seen < MaxROIScan; {
 		records, err := e.store.Find(ctx, store.Query{
