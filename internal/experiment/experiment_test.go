@@ -221,28 +221,49 @@ func TestLooksAtNothingFindNothing(t *testing.T) {
 	t.Parallel()
 	for _, metric := range []string{experiment.Cost, experiment.PromiseKept} {
 		const runs = 300
-		wrong := 0
+		wrong, naive := 0, 0 // naive: what a test for one look finds
 		for seed := range uint64(runs) {
 			x := shared(50)
 			x.Test.Metric, x.Test.StopWhenSure = metric, true
 			r := rand.New(rand.NewPCG(seed, 7))
 			var c experiment.Counts
+			found, once := false, false
 			for i := range 3000 {
 				group := order.GroupIncumbent
 				if r.IntN(2) == 0 {
 					group = order.GroupChallenger
 				}
 				c.Of(group).Finish(&experiment.Outcome{Cost: int64(400 + 150*r.NormFloat64()), Shipments: 1, Promised: true, Kept: r.IntN(20) > 0, Units: 1})
-				if i%10 == 9 && x.Ends(&c, nil) != nil {
-					wrong++
-					break
+				if i%10 == 9 {
+					found = found || x.Ends(&c, nil) != nil
+					once = once || i >= 200 && plain(&c, metric)
 				}
+			}
+			if found {
+				wrong++
+			}
+			if once {
+				naive++
 			}
 		}
 		if wrong > runs*5/100 {
 			t.Errorf("%s: %d of %d experiments found a difference that is not there", metric, wrong, runs)
 		}
+		if naive < runs*25/100 { // else the looks are too few to tell such tests apart
+			t.Errorf("%s: a test for one look is wrong in %d of %d experiments only", metric, naive, runs)
+		}
+		t.Logf("%s: wrong in %d of %d experiments, a test for one look in %d", metric, wrong, runs, naive)
 	}
+}
+
+// plain is the usual test at 95 %, which holds when it is looked at once.
+func plain(c *experiment.Counts, metric string) bool {
+	a, b := c.Incumbent.Cost, c.Challenger.Cost
+	if metric == experiment.PromiseKept {
+		a, b = c.Incumbent.PromiseKept, c.Challenger.PromiseKept
+	}
+	spread := a.Square/float64(a.N-1)/float64(a.N) + b.Square/float64(b.N-1)/float64(b.N)
+	return math.Abs(a.Mean-b.Mean) > 1.96*math.Sqrt(spread)
 }
 
 // A difference that is there is found, and about when it was said to be.

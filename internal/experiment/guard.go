@@ -16,9 +16,10 @@ const (
 type Guard struct {
 	Name  string  `json:"name"`
 	Limit float64 `json:"limit"`
-	// Value is the challenger's figure, Incumbent's the other group's to compare with; nothing was counted yet when Orders is 0.
-	Value     float64 `json:"value"`
-	Incumbent float64 `json:"incumbent"`
+	// Value is the challenger's figure, Incumbent that of the other group, where the limit does not compare the two already.
+	// Nothing was counted yet when Orders is 0.
+	Value     float64  `json:"value"`
+	Incumbent *float64 `json:"incumbent,omitempty"`
 	// Orders are those of the challenger behind it, of both groups the fewer where the limit compares them. Below Needed it stops nothing.
 	Orders   int64 `json:"orders"`
 	Needed   int64 `json:"needed"`
@@ -39,18 +40,22 @@ func (s *Setup) Guards(c *Counts) []Guard {
 	}
 	out := []Guard{}
 	a, b := &c.Incumbent, &c.Challenger
+	percent := func(mean float64) *float64 {
+		p := round(100 * mean)
+		return &p
+	}
 	add := func(x Guard, beyond bool) {
-		x.Value, x.Incumbent = round(x.Value), round(x.Incumbent)
+		x.Value = round(x.Value)
 		x.Needed = g.MinOrders
 		x.Breached = beyond && x.Orders >= x.Needed
 		out = append(out, x)
 	}
 	if g.PromiseKeptPercentMin != nil {
-		x := Guard{Name: PromiseKeptGuard, Limit: *g.PromiseKeptPercentMin, Value: 100 * b.PromiseKept.Mean, Incumbent: 100 * a.PromiseKept.Mean, Orders: b.PromiseKept.N}
+		x := Guard{Name: PromiseKeptGuard, Limit: *g.PromiseKeptPercentMin, Value: 100 * b.PromiseKept.Mean, Incumbent: percent(a.PromiseKept.Mean), Orders: b.PromiseKept.N}
 		add(x, x.Value < x.Limit-tolerance)
 	}
 	if g.CancelPercentMax != nil {
-		x := Guard{Name: CancelGuard, Limit: *g.CancelPercentMax, Value: 100 * b.Cancelled.Mean, Incumbent: 100 * a.Cancelled.Mean, Orders: b.Cancelled.N}
+		x := Guard{Name: CancelGuard, Limit: *g.CancelPercentMax, Value: 100 * b.Cancelled.Mean, Incumbent: percent(a.Cancelled.Mean), Orders: b.Cancelled.N}
 		add(x, x.Value > x.Limit+tolerance)
 	}
 	if g.CostMorePercentMax != nil {
@@ -79,9 +84,9 @@ func (s *Setup) Breached(c *Counts) *Breach {
 func (g *Guard) text() string {
 	switch g.Name {
 	case PromiseKeptGuard:
-		return fmt.Sprintf("the challenger kept %.1f %% of %d first promises, below the %g %% it has to (the incumbent: %.1f %%)", g.Value, g.Orders, g.Limit, g.Incumbent)
+		return fmt.Sprintf("the challenger kept %.1f %% of %d first promises, below the %g %% it has to (the incumbent: %.1f %%)", g.Value, g.Orders, g.Limit, *g.Incumbent)
 	case CancelGuard:
-		return fmt.Sprintf("%.1f %% of the units in %d orders of the challenger were cancelled, above the %g %% it may (the incumbent: %.1f %%)", g.Value, g.Orders, g.Limit, g.Incumbent)
+		return fmt.Sprintf("%.1f %% of the units in %d orders of the challenger were cancelled, above the %g %% it may (the incumbent: %.1f %%)", g.Value, g.Orders, g.Limit, *g.Incumbent)
 	}
 	return fmt.Sprintf("an order of the challenger costs %.1f %% more than one of the incumbent, above the %g %% it may, over at least %d orders each", g.Value, g.Limit, g.Orders)
 }
