@@ -48,19 +48,18 @@ func Watch(ctx context.Context, open replay.Open, base replay.Scenario, r *Repor
 	return watch(ctx, open, base, r, in, &o)
 }
 
-// DailyDays is how long before the end of the period Daily looks.
+// DailyDays is how far back the reassessment looks that a server makes every day by itself.
 const DailyDays = 56
 
-// Daily is the reassessment that a server makes every day by itself: of the last DailyDays days up to a time, without
-// candidates, with the drift watch. Findings that the report before has too keep the time since which they are there.
-func Daily(ctx context.Context, open replay.Open, until time.Time, before *Report, o Options) (*Report, error) {
-	o.Replay.Until = until.UTC().Truncate(24 * time.Hour)
-	o.Replay.From = o.Replay.Until.AddDate(0, 0, -DailyDays)
-	o.Watch = true
-	r, err := Assess(ctx, open, replay.Scenario{}, nil, o)
-	if err != nil {
-		return nil, err
-	}
+// DailyPeriod is the period of the daily reassessment at a time: the DailyDays days before its day (UTC).
+func DailyPeriod(now time.Time) (from, until time.Time) {
+	until = now.UTC().Truncate(24 * time.Hour)
+	return until.AddDate(0, 0, -DailyDays), until
+}
+
+// Remember says of each finding of a daily report since when it is found: since the report before, when that has it too,
+// else since now. before may be nil.
+func Remember(r, before *Report) {
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		f.Since = r.Until
@@ -72,7 +71,6 @@ func Daily(ctx context.Context, open replay.Open, until time.Time, before *Repor
 			f.Since = before.Findings[j].Since
 		}
 	}
-	return r, nil
 }
 
 // evidence is what findings are made from.

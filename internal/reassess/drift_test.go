@@ -460,7 +460,7 @@ func TestWatchRefusesARuleItCannotRead(t *testing.T) {
 	}
 }
 
-// The daily look is at the last eight weeks, and remembers since when something is found.
+// The daily reassessment is of the last eight weeks, and remembers since when something is found.
 func TestDaily(t *testing.T) {
 	t.Parallel()
 	h, base := healthy(rankPolicy)
@@ -470,13 +470,12 @@ func TestDaily(t *testing.T) {
 	first := start.AddDate(0, 0, 56)
 	for i := range 3 {
 		until := first.AddDate(0, 0, i)
-		r, err := reassess.Daily(t.Context(), h.open, until.Add(7*time.Hour), before, reassess.Options{Run: x.run})
-		if err != nil {
-			t.Fatal(err)
+		from, to := reassess.DailyPeriod(until.Add(7 * time.Hour))
+		if !to.Equal(until) || !from.Equal(until.AddDate(0, 0, -reassess.DailyDays)) {
+			t.Errorf("looks from %s until %s", from, to)
 		}
-		if got := x.o[len(x.o)-1]; !got.Until.Equal(until) || !got.From.Equal(until.AddDate(0, 0, -reassess.DailyDays)) {
-			t.Errorf("looked from %s until %s", got.From, got.Until)
-		}
+		r := assess(t, h, nil, reassess.Options{NoBaseline: true, Watch: true, Run: x.run, Replay: replay.Options{From: from, Until: to}})
+		reassess.Remember(r, before)
 		if len(r.Findings) != 1 || !r.Findings[0].Since.Equal(first) {
 			t.Errorf("day %d: %+v", i, r.Findings)
 		}

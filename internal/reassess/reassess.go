@@ -127,7 +127,7 @@ type Finding struct {
 	Subject  string `json:"subject"`
 	Evidence string `json:"evidence"`
 	Suggest  string `json:"suggest"`
-	// Since is the end of the first period of reports in a row (Daily) that found it.
+	// Since is the end of the first period of daily reports in a row that found it (Remember).
 	Since time.Time `json:"since,omitzero"`
 	// Effect is what the change would have done, replayed, in a sentence; empty: it was not replayed.
 	Effect string `json:"effect,omitempty"`

@@ -37,6 +37,9 @@ type Worker struct {
 	lease *lease.Lease
 	stop  context.CancelFunc
 	done  sync.WaitGroup
+	// everyDay: it asks for jobs by itself; asked is the day for which it has.
+	everyDay bool
+	asked    time.Time
 }
 
 // NewWorker returns a worker that Run starts.
@@ -53,6 +56,9 @@ func (w *Worker) Run() {
 	w.done.Go(func() {
 		left := true // jobs that were being made when a node ended
 		for ctx.Err() == nil {
+			if err := w.askDaily(ctx); err != nil && ctx.Err() == nil {
+				w.log.Warn("reassessment: could not ask for that of the day", "error", err)
+			}
 			more, err := w.turn(ctx, left)
 			if err != nil && ctx.Err() == nil {
 				w.log.Warn("reassessment: could not look for jobs", "error", err)
@@ -171,14 +177,14 @@ func (w *Worker) one(ctx context.Context, id string, epoch int64) error {
 	cause := context.Cause(making)
 	cancel(nil)
 	watching.Wait()
-	return w.end(id, body, err, cause, ctx.Err() != nil)
+	return w.end(x, body, err, cause, ctx.Err() != nil)
 }
 
 // errCancelled: somebody cancelled the job.
 var errCancelled = errors.New("cancelled")
 
 // end keeps what became of a job, also while the node ends: what is made is made.
-func (w *Worker) end(id string, body []byte, failed, cause error, stopping bool) error {
+func (w *Worker) end(made *Job, body []byte, failed, cause error, stopping bool) error {
 	if errors.Is(cause, errCancelled) {
 		return nil // kept by whoever cancelled it
 	}
@@ -186,9 +192,11 @@ func (w *Worker) end(id string, body []byte, failed, cause error, stopping bool)
 	defer cancel()
 	fenced := errors.Is(cause, lease.ErrFenced)
 	if failed == nil && !fenced {
-		failed = w.jobs.keep(ctx, id, body)
+		if body, failed = w.remember(ctx, made, body); failed == nil {
+			failed = w.jobs.keep(ctx, made.ID, body)
+		}
 	}
-	err := w.move(ctx, id, Running, func(x *Job, now time.Time) {
+	err := w.move(ctx, made.ID, Running, func(x *Job, now time.Time) {
 		x.Progress = nil
 		switch {
 		case fenced, failed != nil && stopping:
