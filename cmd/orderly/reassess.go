@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ type reassessRun struct {
 	historySource `embed:""`
 	Candidate     []string `help:"Policies to compare with those in force, like NAME=FILE or NAME=FILE,FILE; may be repeated." sep:"none" placeholder:"NAME=FILE"`
 	Scenario      []string `help:"Scenario file (YAML or JSON): other policies, network, rates, demand; may be repeated." type:"existingfile" sep:"none" placeholder:"FILE"`
-	Baseline      []string `help:"Policies that the rules' worth is measured against; default: the library's nearest." type:"existingfile" sep:"none" placeholder:"FILE"`
+	Baseline      []string `help:"Policies that the rules' worth is measured against; default: what is pinned in the store, else the library's nearest." type:"existingfile" sep:"none" placeholder:"FILE"`
 	From          string   `help:"First day of the orders that count, like 2026-11-01, or a time as in RFC 3339; default: the whole history." placeholder:"DAY"`
 	Until         string   `help:"Day after the last." placeholder:"DAY"`
 	Seed          uint64   `help:"Of what is drawn; the same seed gives the same report." default:"1"`
@@ -84,7 +85,7 @@ func assess(ctx context.Context, h *openedHistory, r *job.Request, progress func
 	clock := newPace(progress)
 	o := reassess.Options{
 		Replay: replay.Options{From: r.From, Until: r.Until, Seed: r.Seed, Progress: clock.orders, Parallel: runtime.GOMAXPROCS(0)},
-		Level:  r.Level, TouchMinute: r.TouchMinute, Baseline: r.Baseline, Watch: !r.NoWatch, Now: time.Now(),
+		Level:  r.Level, TouchMinute: cmp.Or(r.TouchMinute, h.minute), Baseline: cmp.Or(r.Baseline, h.baseline), Watch: !r.NoWatch, Now: time.Now(),
 		Run: job.Cache(h.runs, version(), replay.Run),
 	}
 	return reassess.Assess(ctx, h.open, replay.Scenario{}, r.Candidates, o)

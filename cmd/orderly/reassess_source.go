@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/orderly-oms/orderly/internal/engine"
 	"github.com/orderly-oms/orderly/internal/past"
 	"github.com/orderly-oms/orderly/internal/reassess/job"
 	"github.com/orderly-oms/orderly/internal/replay"
@@ -35,6 +36,9 @@ type openedHistory struct {
 	open   replay.Open
 	header *past.Header
 	runs   string // folder of finished replays
+	// baseline is the policy that is pinned in the store, minute what a minute of work was said to cost when it was; nil and 0: nothing.
+	baseline *replay.Scenario
+	minute   int64
 }
 
 // folder is where files are kept.
@@ -89,5 +93,30 @@ func (s *historySource) open(ctx context.Context, progress func(job.Progress)) (
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	h.header = r.Header()
-	return h, r.Close()
+	return h, errors.Join(r.Close(), s.pinned(ctx, h))
+}
+
+// pinned reads what the store says the rules' worth is to be measured against.
+func (s *historySource) pinned(ctx context.Context, h *openedHistory) error {
+	if s.Data == "" && s.Database == "" {
+		return nil
+	}
+	db, err := s.openReadOnly(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	b, err := engine.StoredBaseline(ctx, db)
+	if err != nil || b == nil || b.Current() == nil {
+		return err
+	}
+	pin := b.Current()
+	h.baseline = &replay.Scenario{Name: "baseline: " + pin.Sourcing, Policies: []string{b.Text}}
+	if b.PromiseText != "" {
+		h.baseline.Policies = append(h.baseline.Policies, b.PromiseText)
+	}
+	if pin.Currency == h.header.Currency {
+		h.minute = pin.MinuteCost
+	}
+	return nil
 }

@@ -116,6 +116,19 @@ func (e *Engine) Baseline(ctx context.Context) (*Baseline, int64, error) {
 	return en.Value.(*Baseline), en.Version, nil
 }
 
+// StoredBaseline is Baseline for those who read the store directly; nil when nothing ever was pinned.
+func StoredBaseline(ctx context.Context, s store.Reader) (*Baseline, error) {
+	records, err := s.Load(ctx, []store.Key{baselineKey()})
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	en, err := decode(records[0])
+	if err != nil {
+		return nil, err
+	}
+	return en.Value.(*Baseline), nil
+}
+
 // PinBaseline makes a sourcing policy the baseline from now on. A text is saved as the next version of its
 // policy first, which stays also when the pin is refused. The reply's value is the *Baseline. Errors: problem.Invalid.
 func (e *Engine) PinBaseline(ctx context.Context, n *PinBaseline, m Meta) (*Reply, error) {

@@ -24,7 +24,7 @@ type Request struct {
 	Until time.Time `json:"until,omitzero"`
 	// Candidates are compared with the rules that were in force.
 	Candidates []replay.Scenario `json:"candidates,omitempty"`
-	// Baseline is what the rules' worth is measured against; default: the policy "nearest" of the library.
+	// Baseline is what the rules' worth is measured against; default: the policy that is pinned, else "nearest" of the library.
 	Baseline    *replay.Scenario `json:"baseline,omitempty"`
 	Seed        uint64           `json:"seed,omitempty"`
 	Level       float64          `json:"level,omitempty" doc:"how sure intervals are, 0.5 to 0.999; default 0.95"`
