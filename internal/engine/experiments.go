@@ -87,7 +87,7 @@ func (e *Engine) checkChannels(bad *problem.Invalid, s *experiment.Setup) {
 	slices.Sort(currencies)
 	currencies = slices.Compact(currencies)
 	switch {
-	case s.Currency != "":
+	case s.Currency != "", len(currencies) == 0 && len(s.Channels) > 0: // or there are no such channels, which was said
 	case len(currencies) == 1:
 		s.Currency = currencies[0]
 	default:

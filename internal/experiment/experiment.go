@@ -138,7 +138,7 @@ func (s *Setup) Validate() error {
 	case Shadow:
 		s.validateShadow(&bad)
 	case "":
-		bad.Add("mode", problem.Required, "is shadow, where the challenger changes nothing, or share")
+		bad.Add("mode", problem.Required, "say shadow, where the challenger changes nothing, or share")
 	default:
 		bad.Add("mode", problem.Unknown, "%.60q is neither shadow nor share", s.Mode)
 	}
