@@ -230,7 +230,7 @@ func (g *Ledger) Months() (out []Month) {
 func (g *Ledger) sorted() []cell { return slices.SortedFunc(maps.Keys(g.cells), compareCells) }
 
 // Format is the version of how a ledger is written and counted; one of another is counted anew from the log.
-const Format = 1
+const Format = 2
 
 type document struct {
 	Format     int        `json:"format"`
