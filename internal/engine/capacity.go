@@ -167,6 +167,9 @@ func (tx *Tx) useCapacity(l *network.Location, o *order.Order, lines []order.Lin
 // saveCapacity writes a change of a location's slots. Its record is loaded here, because
 // which locations an order goes to is known only when it is decided; that is once in a window.
 func (tx *Tx) saveCapacity(location, event string, slots []slotLimit, moves []inventory.Movement) error {
+	if !tx.e.keepsRecords() {
+		return tx.move(moves)
+	}
 	key := capacityKey(location)
 	if err := tx.load(key); err != nil {
 		return err

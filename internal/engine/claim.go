@@ -127,6 +127,14 @@ func (e *Engine) claim(tx *Tx, key store.Key, o *order.Order) (*claimed, error) 
 	case r.Status != inventory.ReservationHeld || !r.ExpiresAt.After(tx.Now):
 		return nil, refuse("reservation %s is %s or past its expiry; reserve again or order without it", r.ID, r.Status)
 	}
+	return e.claimedBy(r, o)
+}
+
+// claimedBy is what a reservation that is held brings to an order; nil for none.
+func (e *Engine) claimedBy(r *inventory.Reservation, o *order.Order) (*claimed, error) {
+	if r == nil {
+		return nil, nil
+	}
 	if err := matchOffer(r.Offer, o); err != nil {
 		return nil, err
 	}
