@@ -27,7 +27,7 @@ func TestPlantedImprovementIsRecovered(t *testing.T) {
 	planted := map[string]float64{reassess.MeasureCost: -10, reassess.MeasureKept: 1, reassess.MeasureTouches: -.02}
 	for _, days := range []int{28, 91} {
 		within, sure := map[string]int{}, map[string]int{}
-		const seeds = 500
+		const seeds = 300
 		for seed := range uint64(seeds) {
 			x := effects{saving: 10, kept: .01, touches: .02, own: 100_000 + seed}
 			r := assess(t, recorded(), []replay.Scenario{{Name: "better"}}, reassess.Options{
