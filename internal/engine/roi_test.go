@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,34 +237,5 @@ func (n *node) oddities(i int) {
 	}
 	if _, err := n.TouchOrder(background, o.ID, &engine.NewTouch{Action: "call", Seconds: 60}, engine.Meta{Actor: "test"}); err != nil {
 		n.tb.Fatal(err)
-	}
-}
-
-// BenchmarkCaptureCompared measures durable captures without HTTP, without and with a baseline that is asked as well.
-func BenchmarkCaptureCompared(b *testing.B) {
-	for _, pinned := range []bool{false, true} {
-		b.Run(fmt.Sprintf("pinned=%t", pinned), func(b *testing.B) {
-			n := open(b, stores["sqlite"](b)(), newClock())
-			n.retailer(43, 200, 1_000_000)
-			if pinned {
-				n.pin(engine.PinBaseline{Library: "nearest"})
-			}
-			var next atomic.Int64
-			b.SetParallelism(32)
-			b.ReportAllocs()
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					i := next.Add(1)
-					o := basket(fmt.Sprint("x-", i), fmt.Sprint("S", i%200), fmt.Sprint("S", i*7%200))
-					if _, err := n.Capture(background, o, engine.Meta{Actor: "bench"}); err != nil {
-						b.Error(err)
-						return
-					}
-				}
-			})
-			b.StopTimer()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
-		})
 	}
 }

@@ -2,6 +2,7 @@ package roi_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -205,6 +206,28 @@ func TestStatementText(t *testing.T) {
 	}
 	if !bytes.Equal(text.Bytes(), want) {
 		t.Errorf("statements read differently:\n%s", text.String())
+	}
+}
+
+// The statement as the API shows it: fields are added, never renamed.
+func TestStatementJSON(t *testing.T) {
+	t.Parallel()
+	body, err := json.MarshalIndent(roi.FromLines(year(), pins, "2026-11"), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", "statement.json")
+	if *update {
+		if err := os.WriteFile(path, append(body, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(append(body, '\n'), want) {
+		t.Errorf("the statement changed:\n%s", body)
 	}
 }
 
