@@ -50,8 +50,8 @@ func (a *assessment) fit() Question {
 	if costs, least := a.bound.costs(len(a.runs)); costs != nil && least > 0 {
 		over := 100 * float64(costs[0]-least) / float64(least)
 		q.Number, q.Verdict = percentText(over)+" above the least possible", Good
-		text := fmt.Sprintf("serving the orders cost %s, %s above the least that anybody could have paid with all of the future known",
-			amount(float64(costs[0]), a.header.Currency), percentText(over))
+		text := fmt.Sprintf("serving the %s that the bound covers cost %s, %s above the least that anybody could have paid with all of the future known",
+			several(a.bound.Orders, "order"), amount(float64(costs[0]), a.header.Currency), percentText(over))
 		if closed := a.out.Runs[0].GapClosed; closed != nil && a.baseline > 0 {
 			q.Number = percentText(100**closed) + " of the gap closed"
 			text += fmt.Sprintf(", which closes %s of the gap between that and the dearest way that was replayed", percentText(100**closed))

@@ -73,7 +73,7 @@ func (d *Definition) say(v float64, currency string) string {
 
 // by writes how much less or more something is, with its interval: "0.12 EUR less (0.10 to 0.14 less, 95 % sure)".
 func (d *Definition) by(v *stats.Difference, level float64, currency string) string {
-	// In points, a difference of shares; without the currency in the interval, which is beside it.
+	// A difference of shares is in points.
 	text := func(x float64) string {
 		if d.Unit == unitPercent {
 			return strconv.FormatFloat(math.Abs(x), 'f', 1, 64) + " points"
@@ -92,7 +92,8 @@ func (d *Definition) by(v *stats.Difference, level float64, currency string) str
 	if math.Abs(near) > math.Abs(far) {
 		near, far = far, near
 	}
-	return fmt.Sprintf("%s %s (%s to %s, %s sure)", text(v.Change), less(v.Change), text(near), text(far), sure(level))
+	bare, _, _ := strings.Cut(text(near), " ") // the unit comes once, behind the other
+	return fmt.Sprintf("%s %s (%s to %s, %s sure)", text(v.Change), less(v.Change), bare, text(far), sure(level))
 }
 
 func less(change float64) string {
