@@ -3,11 +3,29 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/orderly-oms/orderly/internal/past/extract"
 	"github.com/orderly-oms/orderly/internal/reassess/job"
 )
 
-// grow brings the history file up to date with the store or the folder.
-func (s *historySource) grow(_ context.Context, _ string, _ func(job.Progress)) error {
-	return errors.New("this build makes no history files of stores and folders; give one with --history FILE")
+// grow brings the history file up to date with the store; reading goes on where it ended before.
+func (s *historySource) grow(ctx context.Context, file string, progress func(job.Progress)) error {
+	if s.CSV != "" {
+		return errors.New("this build does not read folders of CSV files; give a store or a history file")
+	}
+	db, err := s.openReadOnly(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = extract.Extract(ctx, db, file, extract.Options{Gentle: s.gentle, Progress: func(rows, of int64) {
+		if progress != nil {
+			progress(job.Progress{Part: "rows of the log read", Done: rows, Of: of})
+		}
+	}})
+	if err != nil {
+		return fmt.Errorf("reading the log into %s: %w", file, err)
+	}
+	return nil
 }

@@ -67,7 +67,7 @@ func (reassessJob) Run(ctx context.Context, m *Main) error {
 }
 
 func (x *jobInput) made(ctx context.Context, progress func(job.Progress)) ([]byte, error) {
-	s := historySource{where: where{Data: x.Data, Database: x.Database}, Work: x.Work}
+	s := historySource{where: where{Data: x.Data, Database: x.Database}, Work: x.Work, gentle: gentleRows}
 	h, err := s.open(ctx, progress)
 	if err != nil {
 		return nil, err
@@ -78,6 +78,9 @@ func (x *jobInput) made(ctx context.Context, progress func(job.Progress)) ([]byt
 	}
 	return json.Marshal(r)
 }
+
+// gentleRows is how many rows of the log a process beside a server reads a second at most.
+const gentleRows = 50_000
 
 // maxJobErrorBytes bounds what is told of a process that failed.
 const maxJobErrorBytes = 2000

@@ -23,6 +23,8 @@ type historySource struct {
 	CSV     string `help:"Folder of CSV files of any other system." type:"existingdir" placeholder:"DIR" xor:"store" name:"csv"`
 	History string `help:"History file that was made before." type:"existingfile" placeholder:"FILE" xor:"store"`
 	Work    string `help:"Folder for the history file and finished replays; default: reassess in the data or CSV folder, or in the user's cache." placeholder:"DIR" env:"ORDERLY_REASSESS_WORK"`
+
+	gentle int // rows of the log a second at most; 0: as fast as can be
 }
 
 // historyName is the file that a history is kept in, beside the finished replays.

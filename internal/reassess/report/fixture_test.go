@@ -220,7 +220,7 @@ func changed(from time.Time) (out []reassess.Changed) {
 func findings() []reassess.Finding {
 	return []reassess.Finding{
 		{Kind: "reject_rate", Subject: "store-essen", Evidence: "It rejected 14.2 % of 1,204 fulfillments (12.3 to 16.3 %), others 2.1 %, and is the third choice for 40 % of orders nearby.", Suggest: "Raise the weight of risk for it from 1 to 3.", Diff: []string{"cost.risk.weight: 1 -> 3"}, Effect: "Rejected units fall from 0.84 to 0.52 per 100, cost per order falls by 0.06 EUR (0.03 to 0.09)."},
-		{Kind: "rule_never_fires", Subject: "sourcing/main, far: never-to-islands", Evidence: "It excluded nothing in 31,002 looks at locations.", Suggest: "Remove it, or check what it is meant to catch."},
+		{Kind: "rule_never_fires", Since: time.Date(2026, 10, 12, 0, 0, 0, 0, time.UTC), Subject: "sourcing/main, far: never-to-islands", Evidence: "It excluded nothing in 31,002 looks at locations.", Suggest: "Remove it, or check what it is meant to catch."},
 		{Kind: "promise_loose", Subject: "post/parcel from dc-kassel", Evidence: "98.9 % of 9,120 promises were kept with a quantile of 95 %.", Suggest: "Lower the buffer by 4 hours.", Diff: []string{"promise.buffer_hours: 12 -> 8"}, Effect: "Promised days fall from 2.42 to 2.31, promises kept from 95.8 % to 95.6 %."},
 	}
 }

@@ -424,7 +424,7 @@ func (v *view) findings(r *reassess.Report) {
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		v.Findings = append(v.Findings, findingView{
-			Subject: f.Subject, Kind: strings.ReplaceAll(f.Kind, "_", " "), Evidence: f.Evidence, Suggest: f.Suggest, Effect: f.Effect, Replayed: f.Effect != "", Diff: f.Diff,
+			Subject: f.Subject, Kind: strings.ReplaceAll(f.Kind, "_", " "), Evidence: f.Evidence + sinceText(f), Suggest: f.Suggest, Effect: f.Effect, Replayed: f.Effect != "", Diff: f.Diff,
 		})
 	}
 }

@@ -280,12 +280,20 @@ func (t *text) findings() {
 	}
 	t.section("What the rules in force show")
 	for i, f := range t.r.Findings {
-		t.say(fmt.Sprintf("%3d ", i+1), f.Subject+": "+f.Evidence)
+		t.say(fmt.Sprintf("%3d ", i+1), f.Subject+": "+f.Evidence+sinceText(&f))
 		if f.Suggest != "" {
 			t.say("    -> ", f.Suggest)
 		}
 		t.say("       ", effectText(&f))
 	}
+}
+
+// sinceText says for how long daily reports have found the same.
+func sinceText(f *reassess.Finding) string {
+	if f.Since.IsZero() {
+		return ""
+	}
+	return " Found every day since " + f.Since.UTC().Format(dayLayout) + "."
 }
 
 // effectText says what a suggestion would have done.
