@@ -43,28 +43,34 @@ func (e *Engine) CreateExperiment(ctx context.Context, setup experiment.Setup, t
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	x := &experiment.Experiment{ID: e.opt.NewID(), Setup: setup.Filled(), State: experiment.Draft}
+	x := &experiment.Experiment{ID: e.opt.NewID(), Setup: setup.Filled(), State: experiment.Draft, Text: text}
+	c := &Command{Stream: experimentKey(x.ID), Actor: m.Actor, Key: m.Key}
+	shelve := func(*Tx, *experiment.Experiment) error { return nil }
 	var err error
 	if text != "" {
-		err = e.shelveChallenger(ctx, x, text, m)
+		shelve, err = e.newChallenger(ctx, c, x)
 	} else {
 		err = e.findChallenger(ctx, x)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return e.Submit(ctx, &Command{Stream: experimentKey(x.ID), Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
+	c.Decide = func(tx *Tx) (*Reply, error) {
 		if e.experimentCount() >= MaxExperiments {
 			return nil, tooMany("", "experiments", MaxExperiments)
 		}
 		next := *x
 		next.CreatedBy, next.CreatedAt = tx.actor, tx.Now
+		if err := shelve(tx, &next); err != nil {
+			return nil, err
+		}
 		reply, err := e.putExperiment(tx, &next, EventExperimentCreated)
 		if err == nil {
 			reply.Status = http.StatusCreated
 		}
 		return reply, err
-	}})
+	}
+	return e.Submit(ctx, c)
 }
 
 // checkChannels names channels that do not exist, and fills in the currency when the channels have one.
@@ -95,9 +101,10 @@ func (e *Engine) checkChannels(bad *problem.Invalid, s *experiment.Setup) {
 	}
 }
 
-// shelveChallenger saves the text of a challenger as a version of its policy, which the experiment then names.
-func (e *Engine) shelveChallenger(ctx context.Context, x *experiment.Experiment, text string, m Meta) error {
-	check := CheckPolicy(text, true)
+// newChallenger checks the text of a challenger, and returns what saves it as a version of its policy, which the experiment
+// then names, in the same commit.
+func (e *Engine) newChallenger(ctx context.Context, c *Command, x *experiment.Experiment) (func(*Tx, *experiment.Experiment) error, error) {
+	check := CheckPolicy(x.Text, true)
 	var bad problem.Invalid
 	switch {
 	case len(check.Problems) > 0:
@@ -106,14 +113,20 @@ func (e *Engine) shelveChallenger(ctx context.Context, x *experiment.Experiment,
 		bad.Add("text", problem.Conflict, "the document is of kind %s; sourcing policies can be tried", check.Kind)
 	}
 	if err := bad.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	r, err := e.SavePolicy(ctx, policy.KindSourcing, check.Name, text, "challenger of the experiment "+x.Name, Meta{Actor: m.Actor})
+	latest, err := e.latestText(ctx, policy.KindSourcing, check.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	x.Policy, x.Text = policyName(check.Compiled, r.Value.(*PolicyView).Latest), text
-	return nil
+	c.Needs = []store.Key{policyKey(policy.KindSourcing, check.Name)}
+	return func(tx *Tx, x *experiment.Experiment) error {
+		p, _, err := tx.savePolicy(policy.KindSourcing, check.Name, x.Text, "challenger of the experiment "+x.Name, latest)
+		if err == nil {
+			x.Policy = policyName(check.Compiled, int64(len(p.Versions)))
+		}
+		return err
+	}, nil
 }
 
 // findChallenger takes the challenger from the shelf.

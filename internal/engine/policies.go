@@ -244,39 +244,52 @@ func (e *Engine) SavePolicy(ctx context.Context, kind policy.Kind, name, text, r
 	}
 	key := policyKey(kind, name)
 	return e.Submit(ctx, &Command{Stream: key, Actor: m.Actor, Key: m.Key, Decide: func(tx *Tx) (*Reply, error) {
-		p, err := policyEntry(tx, key, m)
+		if _, err := policyEntry(tx, key, m); err != nil {
+			return nil, err
+		}
+		p, created, err := tx.savePolicy(kind, name, text, reason, latest)
 		if err != nil {
 			return nil, err
 		}
-		if p == nil {
-			p = &Policy{Kind: kind, Name: name}
-			if e.policyCount() >= MaxPolicies {
-				return nil, tooMany("", "policies", MaxPolicies)
-			}
+		status := http.StatusOK
+		if created {
+			status = http.StatusCreated
 		}
-		if latest.Version == int64(len(p.Versions)) && latest.Version > 0 && latest.Text == text {
-			return policyReply(tx.Entry(key), p, tx.Now, http.StatusOK), nil
-		}
-		if len(p.Versions) >= MaxPolicyVersions {
-			return nil, tooMany("", "versions", MaxPolicyVersions)
-		}
-		next := *p
-		v := PolicyVersion{Version: int64(len(p.Versions)) + 1, By: tx.actor, At: tx.Now, Reason: reason}
-		next.Versions = append(slices.Clone(p.Versions), v)
-		body := &policyText{Kind: kind, Name: name, Version: v.Version, Text: text}
-		textKey := policyTextKey(kind, name, v.Version)
-		saved := policyEvent{Type: EventPolicySaved, Kind: kind, Name: name, Version: v.Version, Reason: reason}
-		en, err := e.putPolicy(tx, key, &next, saved)
-		if err != nil {
-			return nil, err
-		}
-		stored := tx.Put(store.Record{Key: textKey, CreatedAt: tx.Now, State: StateActive}, body)
-		saved.Document = body
-		if err := tx.Emit(textKey, stored.Version, []policyEvent{saved}, nil); err != nil {
-			return nil, err
-		}
-		return policyReply(en, &next, tx.Now, http.StatusCreated), nil
+		return policyReply(tx.Entry(key), p, tx.Now, status), nil
 	}})
+}
+
+// savePolicy keeps a text as the next version of its policy, unless it is that of the latest version, which the caller
+// looked up. The policy's record must be loaded.
+func (tx *Tx) savePolicy(kind policy.Kind, name, text, reason string, latest PolicyVersion) (p *Policy, created bool, err error) {
+	key := policyKey(kind, name)
+	if p, err = policyEntry(tx, key, Meta{}); err != nil {
+		return nil, false, err
+	}
+	if p == nil {
+		p = &Policy{Kind: kind, Name: name}
+		if tx.e.policyCount() >= MaxPolicies {
+			return nil, false, tooMany("", "policies", MaxPolicies)
+		}
+	}
+	if latest.Version == int64(len(p.Versions)) && latest.Version > 0 && latest.Text == text {
+		return p, false, nil
+	}
+	if len(p.Versions) >= MaxPolicyVersions {
+		return nil, false, tooMany("", "versions", MaxPolicyVersions)
+	}
+	next := *p
+	v := PolicyVersion{Version: int64(len(p.Versions)) + 1, By: tx.actor, At: tx.Now, Reason: reason}
+	next.Versions = append(slices.Clone(p.Versions), v)
+	body := &policyText{Kind: kind, Name: name, Version: v.Version, Text: text}
+	textKey := policyTextKey(kind, name, v.Version)
+	saved := policyEvent{Type: EventPolicySaved, Kind: kind, Name: name, Version: v.Version, Reason: reason}
+	if _, err := tx.e.putPolicy(tx, key, &next, saved); err != nil {
+		return nil, false, err
+	}
+	stored := tx.Put(store.Record{Key: textKey, CreatedAt: tx.Now, State: StateActive}, body)
+	saved.Document = body
+	return &next, true, tx.Emit(textKey, stored.Version, []policyEvent{saved}, nil)
 }
 
 func tooMany(pointer, what string, limit int) error {
