@@ -88,7 +88,7 @@ func (w *World) operators() {
 	span := time.Duration(w.opt.Orders+1) * 25 * time.Minute
 	for range w.opt.Orders/5 + 2 {
 		at := w.now.Add(w.between(0, span))
-		switch w.r.IntN(9) {
+		switch w.r.IntN(10) {
 		case 0:
 			w.at(at, w.newPolicy)
 		case 1:
@@ -101,6 +101,8 @@ func (w *World) operators() {
 			w.at(at, w.capacity)
 		case 5:
 			w.at(at, w.bulk)
+		case 8:
+			w.at(at, w.experiment)
 		case 6, 7:
 			r := choose(w, w.rules...)
 			w.at(at, func() { w.enact(r) })
