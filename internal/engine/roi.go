@@ -13,9 +13,9 @@ import (
 const (
 	// roiEvery is how many snapshot intervals lie between two snapshots of the ledger.
 	roiEvery = 4
-	// maxROICases is how many orders are followed at once, twice at most, about 3 kB each. An order beyond is followed
+	// maxROICases is how many orders are followed at once, twice at most, about 5 kB each. An order beyond is followed
 	// again from its own log rows when the next of them comes.
-	maxROICases = 10_000
+	maxROICases = 5000
 	// MaxROIScan is how many orders one page of lines looks at.
 	MaxROIScan = 2000
 )

@@ -250,7 +250,11 @@ func (a *Account) sentence(s *Statement) string {
 	}
 	text += fmt.Sprintf(" (%s) on %d orders", percent(which), a.Compared)
 	if a.Net != nil {
-		text += fmt.Sprintf("; with work saved and less what the system costs, that is %s", amount(*a.Net, a.Currency))
+		with := "less what the system costs"
+		if a.WorkSaved != nil {
+			with = "with work saved and " + with
+		}
+		text += fmt.Sprintf("; %s, that is %s", with, amount(*a.Net, a.Currency))
 	}
 	return text + "."
 }
