@@ -14,67 +14,99 @@ const (
 	orderNone    = iota
 	orderCompact // field by field: what nearly every order is when it comes
 	orderJSON    // everything
+	orderMixed   // field by field, and what else there often is as JSON
 )
+
+// more is what an order gets later in its life.
+type more struct {
+	Fulfillments   []order.Fulfillment `json:"fulfillments,omitempty"`
+	Holds          []order.Hold        `json:"holds,omitempty"`
+	Waiting        *order.Waiting      `json:"waiting,omitempty"`
+	Exceptions     []order.Exception   `json:"exceptions,omitempty"`
+	ExceptionCount int                 `json:"exception_count,omitempty"`
+	Notes          []order.Note        `json:"notes,omitempty"`
+	Balance        int64               `json:"balance,omitempty"`
+	RuleFixes      map[string]int      `json:"rule_fixes,omitempty"`
+	Touches        int                 `json:"touches,omitempty"`
+	TouchSeconds   int64               `json:"touch_seconds,omitempty"`
+	Baseline       *order.Baseline     `json:"baseline,omitempty"`
+}
+
+func moreOf(o *order.Order) *more {
+	return &more{o.Fulfillments, o.Holds, o.Waiting, o.Exceptions, o.ExceptionCount, o.Notes, o.Balance, o.RuleFixes, o.Touches, o.TouchSeconds, o.Baseline}
+}
+
+func (m *more) into(o *order.Order) {
+	if m.Fulfillments != nil {
+		o.Fulfillments = m.Fulfillments
+	}
+	o.Holds, o.Waiting, o.Exceptions, o.ExceptionCount, o.Notes = m.Holds, m.Waiting, m.Exceptions, m.ExceptionCount, m.Notes
+	o.Balance, o.RuleFixes, o.Touches, o.TouchSeconds, o.Baseline = m.Balance, m.RuleFixes, m.Touches, m.TouchSeconds, m.Baseline
+}
 
 // order keeps an order: compactly when nothing unusual is in it, else as JSON.
 func (c *coder) order(o **order.Order, since int64) error {
 	kind := uint64(orderNone)
 	if !c.reading && *o != nil {
-		kind = orderJSON
-		if plain(*o) {
-			kind = orderCompact
-		}
+		kind = shape(*o)
 	}
 	size, strings := c.mark()
 	c.uint(&kind)
-	switch {
-	case kind == orderNone:
+	switch kind {
+	case orderNone:
 		*o = nil
 		return nil
-	case kind == orderCompact:
+	case orderCompact, orderMixed:
 		if c.reading {
 			*o = new(order.Order)
 		}
 		c.odd = false
 		c.orderFields(*o, since)
 		if c.reading || !c.odd {
-			return nil
+			if kind == orderCompact {
+				return nil
+			}
+			m := moreOf(*o)
+			err := document(c, m)
+			if c.reading {
+				m.into(*o)
+			}
+			return err
 		}
 		c.back(size, strings)
 		kind = orderJSON
 		c.uint(&kind)
-	case kind != orderJSON:
+	case orderJSON:
+		if c.reading {
+			*o = new(order.Order)
+		}
+	default:
 		c.fail()
 		return nil
 	}
-	var body []byte
-	var err error
+	return document(c, *o)
+}
+
+// document keeps something as JSON.
+func document[T any](c *coder, v *T) error {
 	if !c.reading {
-		if body, err = jsonenc.Marshal(*o); err != nil {
-			return err
-		}
-		c.bytes(&body)
-		return nil
+		body, err := jsonenc.Marshal(v)
+		n := c.count(len(body))
+		c.buf = append(c.buf, body[:n]...)
+		return err
 	}
-	n := 0
-	if c.readUint() == 1 {
-		n = c.count(0)
-	}
-	body = c.buf[c.at : c.at+n]
+	n := c.count(0)
+	body := c.buf[c.at : c.at+n]
 	c.at += n
-	*o = new(order.Order)
-	if c.bad || jsonenc.Unmarshal(body, *o) != nil {
+	if c.bad || jsonenc.Unmarshal(body, v) != nil {
 		c.fail()
 	}
 	return nil
 }
 
-// plain reports whether orderFields keeps everything that is in the order. Fields that the order may get some
-// day are unusual until they are added here and there.
-func plain(o *order.Order) bool {
-	if len(o.Fulfillments) > 0 {
-		return false
-	}
+// shape is how the order can be kept so that everything is. Fields that the order may get some
+// day make it orderJSON until they are added here and there.
+func shape(o *order.Order) uint64 {
 	rest := *o
 	rest.ID, rest.Version, rest.Channel, rest.ExternalID, rest.Status = "", 0, "", "", ""
 	zero := order.Order{}
@@ -84,15 +116,19 @@ func plain(o *order.Order) bool {
 	rest.TaxIncluded, rest.Discount, rest.Shipping, rest.ShippingTax, rest.Totals, rest.Tenders = false, 0, 0, 0, zero.Totals, nil
 	rest.AcceptSubstitutes, rest.Promise, rest.Attributes, rest.Note = false, zero.Promise, nil, ""
 	rest.Excluded, rest.Attempts, rest.Moves, rest.HoldCount, rest.Flow, rest.Fingerprint = nil, 0, 0, 0, nil, ""
-	if !reflect.ValueOf(&rest).Elem().IsZero() {
-		return false
-	}
 	for i := range o.Lines {
 		if l := &o.Lines[i]; l.Gift != nil || l.Consent != nil || l.SlotValue != nil {
-			return false
+			return orderJSON
 		}
 	}
-	return true
+	if len(o.Fulfillments) == 0 && reflect.ValueOf(&rest).Elem().IsZero() {
+		return orderCompact
+	}
+	(&more{}).into(&rest)
+	if reflect.ValueOf(&rest).Elem().IsZero() {
+		return orderMixed
+	}
+	return orderJSON
 }
 
 func (c *coder) orderFields(o *order.Order, since int64) {

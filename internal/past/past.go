@@ -119,7 +119,8 @@ type Decision struct {
 	// First: State is the order as it was captured, and has not been in the history before.
 	First bool
 	// State is the order right before locations were looked for: of a first decision what came with
-	// it, else with everything that happened to it. It belongs to the reader of the entry.
+	// it, else with everything that happened to it, but without its payments, which no decision reads. It belongs to
+	// the reader of the entry.
 	State *order.Order
 	// Asked: a person wanted it, so that locations that failed before may be asked again.
 	Asked bool

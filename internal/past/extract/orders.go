@@ -190,7 +190,7 @@ func (c *cutter) cut() error {
 		i = end
 	}
 	if c.first { // nobody was to have it yet
-		if err := c.put(past.Entry{Decision: &past.Decision{Order: c.number, First: true, State: c.now, Reject: c.x.reject[c.now.Channel], Bucket: c.r.bucket, Seq: c.r.Seq}}); err != nil {
+		if err := c.put(past.Entry{Decision: &past.Decision{Order: c.number, First: true, State: unpaid(c.now), Reject: c.x.reject[c.now.Channel], Bucket: c.r.bucket, Seq: c.r.Seq}}); err != nil {
 			return err
 		}
 	}
@@ -243,7 +243,7 @@ func (c *cutter) take(m inventory.Movement) []inventory.Movement {
 
 // decision writes the events of one look for locations.
 func (c *cutter) decision(from, to int) error {
-	d := &past.Decision{Order: c.number, First: c.first, State: c.now, Reject: c.first && c.x.reject[c.now.Channel], Bucket: c.r.bucket, Seq: c.r.Seq}
+	d := &past.Decision{Order: c.number, First: c.first, State: unpaid(c.now), Reject: c.first && c.x.reject[c.now.Channel], Bucket: c.r.bucket, Seq: c.r.Seq}
 	if c.first {
 		d.Held = c.x.claims[c.r.Command]
 	}
@@ -285,6 +285,16 @@ func (c *cutter) decision(from, to int) error {
 	}
 	c.now = next
 	return c.put(past.Entry{Decision: d})
+}
+
+// unpaid is the order without its payments: half of what is in it, and no decision reads them.
+func unpaid(o *order.Order) *order.Order {
+	if o.Payment == nil {
+		return o
+	}
+	c := *o
+	c.Payment = nil
+	return &c
 }
 
 func placed(f *order.Fulfillment) past.Placed {
