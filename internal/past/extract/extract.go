@@ -146,6 +146,7 @@ func (x *extractor) recall(r past.Reader) error {
 			return err
 		}
 		x.last = e.At
+		x.note(&e)
 		switch {
 		case e.Decision != nil && e.Decision.First && e.Decision.State != nil:
 			x.known(e.Decision.State.ID, e.Decision.Order)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/orderly-oms/orderly/internal/past"
 )
 
 // A gentle extraction takes as long as its rate says, however fast the store is, and ends with its context.
@@ -29,5 +31,26 @@ func TestGentle(t *testing.T) {
 	cancel()
 	if p.wait(ctx, page) == nil || newPacer(0).wait(ctx, page) == nil {
 		t.Error("it goes on when its context has ended")
+	}
+}
+
+// What a decision read and the history does not have is told.
+func TestQuality(t *testing.T) {
+	w, _ := past.NewMemory()
+	x := newExtractor(t.Context(), nil, Options{})
+	x.w = w
+	at := time.Unix(1_000_000, 0).UTC()
+	for _, e := range []past.Entry{
+		{Learned: &past.Learned{ID: "history", Version: 1}},
+		{Decision: &past.Decision{Facts: []string{"history@1"}}},
+		{Decision: &past.Decision{Facts: []string{"history@1", "delays@1"}}},
+		{Decision: &past.Decision{}},
+	} {
+		if err := x.write(at, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q := x.quality(); len(q) != 2 || q[1].Count != 1 || q[1].Of != 3 {
+		t.Errorf("%+v", q)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,10 +28,14 @@ type extractor struct {
 	orders
 	reject map[string]bool            // channels that refuse orders that cannot be placed whole
 	claims map[string]json.RawMessage // reservations that a command claims, by the command
+	// versions are the snapshots of learned facts in the history; decisions and unknown count those in it, and those that
+	// read a snapshot which is not.
+	versions           map[string]bool
+	decisions, unknown int64
 }
 
 func newExtractor(ctx context.Context, s Source, o Options) *extractor {
-	return &extractor{ctx: ctx, s: s, o: o, orders: newOrders(), reject: map[string]bool{}, claims: map[string]json.RawMessage{}}
+	return &extractor{ctx: ctx, s: s, o: o, orders: newOrders(), reject: map[string]bool{}, claims: map[string]json.RawMessage{}, versions: map[string]bool{}}
 }
 
 // run reads the log up to where it ends now.
@@ -82,7 +87,7 @@ func (x *extractor) run() error {
 }
 
 func (x *extractor) commit() error {
-	x.header.Orders, x.header.Until = x.count, x.last
+	x.header.Orders, x.header.Until, x.header.Quality = x.count, x.last, x.quality()
 	h := x.header
 	return x.w.Commit(&h)
 }
@@ -96,7 +101,38 @@ func (x *extractor) write(at time.Time, e past.Entry) error {
 		x.header.From = at
 	}
 	e.At, x.last = at, at
+	x.note(&e)
 	return x.w.Write(&e)
+}
+
+// note counts what quality tells.
+func (x *extractor) note(e *past.Entry) {
+	if e.Learned != nil {
+		x.versions[fmt.Sprintf("%s@%d", e.Learned.ID, e.Learned.Version)] = true
+	}
+	if e.Decision == nil {
+		return
+	}
+	x.decisions++
+	if slices.ContainsFunc(e.Decision.Facts, func(name string) bool { return !x.versions[name] }) {
+		x.unknown++
+	}
+}
+
+// quality says what the log does not tell.
+func (x *extractor) quality() []past.Finding {
+	out := []past.Finding{{
+		Subject: "work waiting at locations", Missing: "the log does not say how much work waited at locations with a capacity when promises were dated",
+		Assumed: "none waited", Of: x.decisions, Matters: "little",
+		Why: "ship-by and delivery dates of replayed decisions can be earlier than those recorded where a backlog was",
+	}}
+	if x.unknown > 0 {
+		out = append(out, past.Finding{
+			Subject: "learned facts", Missing: "decisions read snapshots of learned facts that were not kept", Assumed: "the newest that was known",
+			Count: x.unknown, Of: x.decisions, Matters: "some", Why: "these decisions may come out otherwise with the same policy",
+		})
+	}
+	return out
 }
 
 // row writes one row of the log.
