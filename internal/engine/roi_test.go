@@ -239,3 +239,36 @@ func (n *node) oddities(i int) {
 		n.tb.Fatal(err)
 	}
 }
+
+// Every node asks the baseline that one of them pinned, and all show the same sums.
+func TestNodesShareTheBaseline(t *testing.T) {
+	t.Parallel()
+	reopen, c := stores["postgres"](t), newClock()
+	one, two := studious(t, reopen(), c), studious(t, reopen(), c)
+	one.retailer(20, 1, 100)
+	one.pin(engine.PinBaseline{Text: farBaseline})
+	two.Follow(background)
+	if o := two.capture(basket("two", "S0")); o.Baseline == nil || o.Baseline.Would.Policy != "far@1" {
+		t.Fatalf("the other node did not ask: %+v", o.Baseline)
+	}
+	one.Follow(background)
+	one.work(1)
+	one.learn()
+	two.Follow(background)
+	two.learn()
+	three := studious(t, reopen(), c)
+	three.learn()
+	for _, n := range []*node{one, two, three} {
+		a := n.Ledger().Statement(nil, "2026-11").Accounts
+		if len(a) != 1 || a[0].Orders != 2 || a[0].Compared != 1 || n.Ledger().Unreadable != 0 {
+			t.Errorf("a node shows %+v", a)
+		}
+	}
+	if _, err := two.UnpinBaseline(background, "", engine.Meta{Actor: "ada"}); err != nil {
+		t.Fatal(err)
+	}
+	one.Follow(background)
+	if o := one.capture(basket("off", "S0")); o.Baseline != nil {
+		t.Errorf("a node asks on: %+v", o.Baseline)
+	}
+}
