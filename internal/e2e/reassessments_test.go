@@ -45,7 +45,7 @@ func TestReassessments(t *testing.T) {
 			t.Errorf("a report of nothing: %d %s", page.status, page.body)
 		}
 		c.do(t.Context(), "POST", base+"/"+first+"/resume", nil).into(t, 200, &x)
-		n.terminate(t)
+		n.stop(t)
 		n = startNode(t, where)
 		c = &client{url: n.url}
 		eventually(t, reassessmentLimit, func() string {
@@ -55,7 +55,7 @@ func TestReassessments(t *testing.T) {
 			}
 			return x.State + " " + x.Error
 		})
-		n.terminate(t)
+		n.stop(t)
 		if out, _, code := command(t, append([]string{"verify"}, where...)...); code != 0 {
 			t.Errorf("the store is not as it should be: %s", out)
 		}
