@@ -123,8 +123,8 @@ func (x *extractor) note(e *past.Entry) {
 func (x *extractor) quality() []past.Finding {
 	out := []past.Finding{{
 		Subject: "work waiting at locations", Missing: "the log does not say how much work waited at locations with a capacity when promises were dated",
-		Assumed: "none waited", Of: x.decisions, Matters: "little",
-		Why: "ship-by and delivery dates of replayed decisions can be earlier than those recorded where a backlog was",
+		Assumed: "none waited", Of: x.decisions, Matters: "some",
+		Why: "ship-by and delivery dates of replayed decisions can be earlier than those recorded where a backlog was, and policies that weigh dates may choose otherwise",
 	}}
 	if x.unknown > 0 {
 		out = append(out, past.Finding{
