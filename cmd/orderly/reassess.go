@@ -21,8 +21,9 @@ import (
 )
 
 type reassessCommand struct {
-	Run reassessRun `cmd:"" default:"withargs" help:"Replay a history with the rules in force and with others, and compare."`
-	Job reassessJob `cmd:"" hidden:""`
+	Run  reassessRun  `cmd:"" default:"withargs" help:"Replay a history with the rules in force and with others, and compare."`
+	Init reassessInit `cmd:"" help:"Write an example folder of CSV files, for --csv."`
+	Job  reassessJob  `cmd:"" hidden:""`
 }
 
 type reassessRun struct {

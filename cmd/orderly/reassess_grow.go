@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/orderly-oms/orderly/internal/past/extract"
@@ -12,7 +11,7 @@ import (
 // grow brings the history file up to date with the store; reading goes on where it ended before.
 func (s *historySource) grow(ctx context.Context, file string, progress func(job.Progress)) error {
 	if s.CSV != "" {
-		return errors.New("this build does not read folders of CSV files; give a store or a history file")
+		return convertFolder(ctx, s.CSV, file)
 	}
 	db, err := s.openReadOnly(ctx)
 	if err != nil {
