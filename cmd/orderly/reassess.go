@@ -47,6 +47,7 @@ func (c *reassessRun) Run(ctx context.Context, m *Main) error {
 	if c.Threads > 0 {
 		runtime.GOMAXPROCS(c.Threads)
 	}
+	go relaxCollector(ctx)
 	request, err := c.request()
 	if err != nil {
 		return err
