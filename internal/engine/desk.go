@@ -20,6 +20,7 @@ import (
 // with. One goroutine uses it.
 type Desk struct {
 	e         *Engine
+	batch     *batch // of all decisions: nothing is ever kept in it
 	now       time.Time
 	directory *network.Directory
 	changed   *reference // documents since the directory was made; nil: none
@@ -28,7 +29,7 @@ type Desk struct {
 
 // NewDesk returns a desk that knows nothing.
 func NewDesk() *Desk {
-	d := &Desk{directory: network.NewDirectory()}
+	d := &Desk{directory: network.NewDirectory(), batch: newBatch(0, nil)}
 	e := &Engine{calendar: promise.NewCalendar()}
 	e.opt.Clock = func() time.Time { return d.now }
 	e.book.Store(inventory.NewBook())
@@ -104,17 +105,15 @@ type Ask struct {
 
 // Answer is what was decided.
 type Answer struct {
-	// Events are those that live go into the log, and Moves what they do to stock and capacity; capacity that is
-	// opened for it is in the book already.
+	// Events are those that live go into the log. Capacity that is opened for them is in the book already.
 	Events []order.Event
-	Moves  []inventory.Movement
-	// Order is the order after the events.
-	Order *order.Order
 	// Decisions are the explanations that are in the events.
 	Decisions []*sourcing.Decision
 	Unplaced  []order.LineQuantity
 	// Refused: the order would not have been taken.
 	Refused bool
+
+	ask Ask
 }
 
 // Decide places the units of an order that no location has, as live.
@@ -122,7 +121,7 @@ func (d *Desk) Decide(q Ask) (*Answer, error) {
 	d.settle()
 	d.now = q.At
 	e := d.e
-	tx := &Tx{e: e, b: newBatch(0, nil), Now: q.At}
+	tx := &Tx{e: e, b: d.batch, Now: q.At}
 	s := e.sources(q.Order, q.At)
 	s.reject = q.Reject
 	held, err := e.claimedBy(q.Held, q.Order)
@@ -134,14 +133,21 @@ func (d *Desk) Decide(q Ask) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Events: placed.events, Decisions: p.plan.Decisions, Unplaced: placed.unplaced, Refused: (s.reject || placed.rejected) && placed.missing()}
-	a.Order, err = order.FoldEach(q.Order, placed.events, q.Order.Version+1, q.At, func(o *order.Order, ev *order.Event) {
-		a.Moves = append(a.Moves, order.Movements(o, ev)...)
-	})
-	if len(placed.events) == 0 {
-		a.Order, err = q.Order, nil
+	return &Answer{
+		Events: placed.events, Decisions: p.plan.Decisions, Unplaced: placed.unplaced,
+		Refused: (s.reject || placed.rejected) && placed.missing(), ask: q,
+	}, nil
+}
+
+// Fold returns the order after the events, and what they do to stock and capacity.
+func (a *Answer) Fold() (o *order.Order, moves []inventory.Movement, err error) {
+	if len(a.Events) == 0 {
+		return a.ask.Order, nil, nil
 	}
-	return a, err
+	o, err = order.FoldEach(a.ask.Order, a.Events, a.ask.Order.Version+1, a.ask.At, func(o *order.Order, ev *order.Event) {
+		moves = append(moves, order.Movements(o, ev)...)
+	})
+	return o, moves, err
 }
 
 // Date gives a placement its promise, zone and charge as if it were decided at a time: for

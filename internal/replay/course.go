@@ -113,7 +113,7 @@ func valueOf(o *order.Order, lines []order.LineQuantity) (sum int64) {
 
 // diverge puts an order on a course of its own.
 func (w *world) diverge(o *life, d *past.Decision, a *engine.Answer, at time.Time) error {
-	if o.why == nil {
+	if o.why == nil && w.o.KeepOrders {
 		o.why = w.explanation(d.State, a)
 	}
 	// What the record placed now is not there in this run; what it placed before still is.
@@ -165,8 +165,12 @@ func (p *parcel) same(q *past.Placed) bool {
 
 // take lets an answer take effect on an order that is not on course.
 func (w *world) take(o *life, a *engine.Answer, at time.Time) error {
-	w.move(a.Moves, at)
-	o.state = a.Order
+	next, moves, err := a.Fold()
+	if err != nil {
+		return w.fail(o, err)
+	}
+	w.move(moves, at)
+	o.state = next
 	for i := range a.Events {
 		f := a.Events[i].Fulfillment
 		switch a.Events[i].Type {

@@ -127,7 +127,11 @@ func (s *shop) order() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	d := &past.Decision{Order: s.count, First: true, State: o, Moves: a.Moves, Unplaced: a.Unplaced}
+	_, moves, err := a.Fold()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	d := &past.Decision{Order: s.count, First: true, State: o, Moves: moves, Unplaced: a.Unplaced}
 	s.count++
 	for i := range a.Events {
 		body, err := s.desk.Encode(&a.Events[i])
@@ -148,7 +152,7 @@ func (s *shop) order() {
 			)
 		}
 	}
-	for _, m := range a.Moves {
+	for _, m := range moves {
 		s.desk.Book().Apply(inventory.PositionKey{SKU: m.SKU, Location: m.Location}, m.Delta())
 	}
 	s.write(past.Entry{Decision: d})
