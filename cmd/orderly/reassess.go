@@ -88,7 +88,7 @@ func assess(ctx context.Context, h *openedHistory, r *job.Request, progress func
 	o := reassess.Options{
 		Replay: replay.Options{From: r.From, Until: r.Until, Seed: r.Seed, Progress: clock.orders, Parallel: runtime.GOMAXPROCS(0)},
 		Level:  r.Level, TouchMinute: cmp.Or(r.TouchMinute, h.minute), Baseline: cmp.Or(r.Baseline, h.baseline), Watch: !r.NoWatch, Now: time.Now(),
-		Run: job.Cache(h.runs, version(), replay.Run),
+		Run: job.Cache(h.runs, version(), replay.Run), LeastCost: reassess.LeastCost,
 	}
 	return reassess.Assess(ctx, h.open, replay.Scenario{}, r.Candidates, o)
 }

@@ -139,6 +139,7 @@ type OrderResult struct {
 	Backorder bool
 	Cancelled int64 // units
 	Units     int64
+	Sent      int64 // of Units, those that are in a shipment
 	OnCourse  bool
 	Drawn     bool
 	// Why is the reason of its first decision, in sentences (sourcing.Explain); kept for orders that are not on course,

@@ -144,6 +144,7 @@ func (w *world) outcome(o *life) OrderResult {
 			continue
 		}
 		r.Cost += p.cost
+		r.Sent += p.units()
 		r.Shipments++
 		if r.Service == "" {
 			r.Service = p.service
