@@ -20,8 +20,11 @@ import (
 )
 
 const (
-	// boundRounds is how many rounds prices are improved in.
-	boundRounds = 60
+	// minBoundRounds and maxBoundRounds are how many rounds prices are improved in; between them so many that
+	// boundPlans orders are planned in all.
+	minBoundRounds = 60
+	maxBoundRounds = 1500
+	boundPlans     = 1_000_000
 	// boundWork bounds the search for one order's plan; beyond it its bound is taken instead of its cost.
 	boundWork = 200_000
 	// longPeriods is from how many days on periods are weeks and not days.
@@ -50,7 +53,7 @@ func LeastCost(ctx context.Context, open replay.Open, runs []*replay.Result) (*B
 		return nil, nil
 	}
 	b.supply()
-	least, prices, err := b.dual.ascend(ctx, boundRounds)
+	least, prices, err := b.dual.ascend(ctx, min(max(boundPlans/len(b.dual.classes), minBoundRounds), maxBoundRounds))
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (d *dual) prepare() {
 			for l, at := range c.positions[k] {
 				if at >= 0 && d.scarce[at] {
 					concerned = true
-					d.ceiling[at] = max(d.ceiling[at], 2*cost/float64(c.problem.Lines[l].Quantity))
+					d.ceiling[at] = max(d.ceiling[at], 4*cost/float64(c.problem.Lines[l].Quantity))
 				}
 			}
 		}
