@@ -92,7 +92,7 @@ func (s *stream) problem() *dual {
 	return d
 }
 
-var streamCases = flag.String("stream", "../bench/testdata/stream/*.json", "stream cases that TestBoundAgreesWithThePublished reads")
+var streamCases = flag.String("stream", "testdata/stream_*.json", "stream cases that TestBoundAgreesWithThePublished reads")
 
 // TestBoundAgreesWithThePublished compares with the bounds that the cases are published with.
 func TestBoundAgreesWithThePublished(t *testing.T) {
