@@ -87,12 +87,6 @@ func (d *Desk) SetPolicies(published []policy.Published) {
 	d.e.policies.Store(policy.NewSet(published))
 }
 
-// SetQueues replaces the minutes of work that wait at each location.
-func (d *Desk) SetQueues(minutes map[string]int64) {
-	q := queues(minutes)
-	d.e.queues.Store(&q)
-}
-
 // Ask is what is to be decided.
 type Ask struct {
 	// Order is as it is before; its units that no location has are placed. It is not changed.
@@ -176,12 +170,18 @@ func (d *Desk) Encode(ev *order.Event) ([]byte, error) { return jsonenc.Marshal(
 // keepsRecords is false for a desk: capacity that is opened changes the book and nothing else.
 func (e *Engine) keepsRecords() bool { return e.store != nil }
 
-// UseFacts lets the next decisions read the snapshots of learned facts that a recorded decision names, of
-// those given to Learn; of learners that it does not name, the newest. Reports false when a version named is not known.
-func (d *Desk) UseFacts(names []string) bool {
-	next, ok := d.lore.pick(names)
-	d.e.lorePtr.Store(next)
-	return ok
+// UseFacts lets the next decisions read the snapshots that a recorded decision names, of those given to
+// Learn, and nothing else that was learned. Reports false when a version named is not known.
+func (d *Desk) UseFacts(names []string) bool { return d.use(names, false) }
+
+// UseNewest lets the next decisions read the newest snapshots given to Learn.
+func (d *Desk) UseNewest() { d.use(nil, true) }
+
+func (d *Desk) use(names []string, newest bool) bool {
+	p := d.lore.pick(names, newest)
+	d.e.lorePtr.Store(p.lore)
+	d.e.queues.Store(p.queues)
+	return p.complete
 }
 
 // Learn makes a snapshot of learned facts known, which UseFacts picks from then on.

@@ -2,25 +2,34 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxDeskVersions is how many versions of each learner a desk keeps ready: decisions of several nodes name
+// maxDeskVersions is how many versions of each learner a desk keeps ready: decisions that were made at nearly the same time name
 // neighbouring ones.
-const maxDeskVersions = 8
+const maxDeskVersions = 16
+
+// deskLearners are what decisions read.
+var deskLearners = []string{LearnedHistory, LearnedDelays, LearnedPrices, LearnedQueues}
 
 // deskLore are the snapshots that a desk was given.
 type deskLore struct {
 	versions map[string][]deskVersion // by learner, oldest first
-	names    string                   // of the last pick, joined
-	picked   *lore
-	complete bool
+	picked   map[string]deskPick      // since the last was added, by the names joined
 }
 
 type deskVersion struct {
 	version int64
-	publish func(into *lore)
+	publish func(into *deskPick)
+}
+
+// deskPick is what some decisions read. It never changes.
+type deskPick struct {
+	lore     *lore
+	queues   *queues
+	complete bool
 }
 
 // add makes a version of a learner ready.
@@ -33,52 +42,71 @@ func (l *deskLore) add(e *Engine, id string, version int64, state []byte) error 
 		x = newDelayLearner()
 	case LearnedPrices:
 		x = newPriceLearner(e)
+	case LearnedQueues:
+		q, err := readQueues(version, state)
+		if err != nil {
+			return err
+		}
+		l.keep(id, version, func(into *deskPick) { into.queues = q })
+		return nil
 	default:
 		return nil // decisions do not read it
 	}
 	if err := x.restore(state); err != nil {
 		return fmt.Errorf("reading what was learned (%s@%d): %w", id, version, err)
 	}
-	if l.versions == nil {
-		l.versions = map[string][]deskVersion{}
-	}
-	kept := append(l.versions[id], deskVersion{version, func(into *lore) {
-		x.publish(into)
-		into.known[id] = Learned{ID: id, Version: version}
-	}})
-	if len(kept) > maxDeskVersions {
-		kept = kept[1:]
-	}
-	l.versions[id], l.picked, l.names = kept, nil, ""
+	l.keep(id, version, func(into *deskPick) {
+		x.publish(into.lore)
+		into.lore.known[id] = Learned{ID: id, Version: version}
+	})
 	return nil
 }
 
-// pick makes the lore of the versions named, like "history@12", and of the newest of other learners.
-func (l *deskLore) pick(names []string) (*lore, bool) {
-	if len(l.versions) == 0 {
-		return nil, !namesAny(names)
+func (l *deskLore) keep(id string, version int64, publish func(into *deskPick)) {
+	if l.versions == nil {
+		l.versions = map[string][]deskVersion{}
 	}
+	kept := append(l.versions[id], deskVersion{version, publish})
+	if len(kept) > maxDeskVersions {
+		kept = slices.Delete(kept, 0, 1)
+	}
+	l.versions[id], l.picked = kept, map[string]deskPick{}
+}
+
+// pick finds the versions named, like "history@12", or the newest of all.
+func (l *deskLore) pick(names []string, newest bool) deskPick {
 	joined := strings.Join(names, " ")
-	if l.picked != nil && joined == l.names {
-		return l.picked, l.complete
+	if newest {
+		joined = "*"
 	}
-	next := &lore{known: map[string]Learned{}}
-	complete := true
-	for _, id := range []string{LearnedHistory, LearnedDelays, LearnedPrices} {
+	if p, ok := l.picked[joined]; ok {
+		return p
+	}
+	p := deskPick{lore: &lore{known: map[string]Learned{}}, complete: true}
+	for _, id := range deskLearners {
 		wanted := named(names, id)
-		kept := l.versions[id]
-		found := wanted < 0
-		for i := len(kept) - 1; i >= 0; i-- {
-			if wanted < 0 || kept[i].version == wanted {
-				kept[i].publish(next)
-				found = true
-				break
-			}
+		if wanted < 0 && !newest {
+			continue
 		}
-		complete = complete && found
+		kept := l.versions[id]
+		at := len(kept) - 1
+		if !newest {
+			at = slices.IndexFunc(kept, func(v deskVersion) bool { return v.version == wanted })
+		}
+		if at >= 0 {
+			kept[at].publish(&p)
+		} else {
+			p.complete = p.complete && newest
+		}
 	}
-	l.names, l.picked, l.complete = joined, next, complete
-	return next, complete
+	p.lore.named = p.lore.names()
+	if len(p.lore.known) == 0 {
+		p.lore = nil
+	}
+	if l.picked != nil {
+		l.picked[joined] = p
+	}
+	return p
 }
 
 // named is the version of a learner among names; −1: it is not there.
@@ -91,13 +119,4 @@ func named(names []string, id string) int64 {
 		}
 	}
 	return -1
-}
-
-func namesAny(names []string) bool {
-	for _, id := range []string{LearnedHistory, LearnedDelays, LearnedPrices} {
-		if named(names, id) >= 0 {
-			return true
-		}
-	}
-	return false
 }

@@ -121,6 +121,7 @@ type Engine struct {
 	ruleCache   atomic.Pointer[ruleCache]
 	calendar    *promise.Calendar
 	queues      atomic.Pointer[queues]
+	keeping     atomic.Bool // queues are being written
 	cache       *cache
 	lanes       []*lane
 	follower    follower

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/orderly-oms/orderly/internal/catalog"
@@ -113,6 +114,9 @@ func (p *placing) facts(group []*want, reads needs) *sourcing.Facts {
 	}
 	learned := e.lore()
 	f.Learned = learned.versions(reads)
+	if q := e.queues.Load(); q != nil {
+		f.Learned = append(slices.Clip(f.Learned), q.name)
+	}
 	available := e.availability(book, s, f, group, p.taken, p.held)
 	f.Sites = make([]sourcing.Site, len(s.locations))
 	services := make([]sourcing.Service, 0, len(s.locations))

@@ -22,6 +22,7 @@ const (
 	LearnedKPIs    = "kpis"        // counters of how orders went
 	LearnedROI     = "roi"         // sums of what deciding was worth
 	LearnedFlows   = "flows"       // how many are in each state of each flow
+	LearnedQueues  = "queues"      // of work at locations; counted, and written down for replays
 	LearnedTrials  = "experiments" // what orders in experiments came to
 )
 

@@ -13,7 +13,7 @@ import (
 )
 
 // archivedLearners are those that decisions read: a replay needs the very version that a decision names.
-var archivedLearners = []string{LearnedHistory, LearnedDelays, LearnedPrices}
+var archivedLearners = []string{LearnedHistory, LearnedDelays, LearnedPrices, LearnedQueues}
 
 // LearnedVersion is a snapshot of learned facts as it is kept for replays, in a record of KindLearnedVersion.
 type LearnedVersion struct {

@@ -92,6 +92,7 @@ func (p *openPromises) begin() {
 // run enters changes and reads open orders until the engine stops.
 func (p *openPromises) run(ctx context.Context) {
 	p.settle(ctx)
+	p.e.keepQueues(ctx, p.working())
 	for more := true; more; { // past states that few orders are in
 		more = p.readPage(ctx)
 	}
@@ -132,6 +133,13 @@ func (p *openPromises) note(c promiseChange) {
 	}
 }
 
+// working is how many fulfillments wait at each location.
+func (p *openPromises) working() map[string]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ledger.Working()
+}
+
 // settle enters the changes that wait.
 func (p *openPromises) settle(ctx context.Context) {
 	p.turn.Lock()
@@ -150,9 +158,6 @@ func (p *openPromises) settle(ctx context.Context) {
 		}
 	}
 	p.learn()
-	if len(changes) > 0 {
-		p.e.setQueues(p.ledger.Working())
-	}
 	p.mu.Unlock()
 	if len(missed) > 0 {
 		p.waiting.Lock()
@@ -386,6 +391,7 @@ type PromiseTallies struct {
 func (e *Engine) PromiseLedger(ctx context.Context) PromiseTallies {
 	p := e.promised
 	p.settle(ctx)
+	e.keepQueues(ctx, p.working())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return PromiseTallies{

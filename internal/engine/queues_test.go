@@ -42,6 +42,7 @@ func TestPromisesCountTheQueue(t *testing.T) {
 	for _, f := range open {
 		n.step(f, "ship", order.Step{})
 	}
+	n.clock.advance(time.Minute)
 	n.PromiseLedger(background)
 	if caughtUp := n.capture(basket("caught up", "S0")); !caughtUp.Promise.ShipBy.Before(queued.Promise.ShipBy) {
 		t.Errorf("with the work done it is promised by %s still", caughtUp.Promise.ShipBy)

@@ -12,7 +12,6 @@ const (
 	kindDocument = iota + 1
 	kindPolicy
 	kindLearned
-	kindQueues
 	kindStock
 	kindDecision
 	kindStep
@@ -22,7 +21,7 @@ func (e *Entry) kind() (uint64, error) {
 	var kind uint64
 	n := 0
 	for k, is := range [...]bool{
-		kindDocument: e.Document != nil, kindPolicy: e.Policy != nil, kindLearned: e.Learned != nil, kindQueues: e.Queues != nil,
+		kindDocument: e.Document != nil, kindPolicy: e.Policy != nil, kindLearned: e.Learned != nil,
 		kindStock: e.Stock != nil, kindDecision: e.Decision != nil, kindStep: e.Step != nil,
 	} {
 		if is {
@@ -63,8 +62,6 @@ func (c *coder) entry(e *Entry, since int64) error {
 		})
 	case kindLearned:
 		some(c, &e.Learned, func(l *Learned) { c.word(&l.ID); c.int(&l.Version); c.bytes(&l.State) })
-	case kindQueues:
-		table(c, &e.Queues, c.int)
 	case kindStock:
 		list(c, &e.Stock, c.stock)
 	case kindDecision:

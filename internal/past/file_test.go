@@ -84,15 +84,13 @@ func entries(t *rapid.T) []Entry {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Entry {
 		at = at.Add(time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "later")))
 		e := Entry{At: at}
-		switch rapid.IntRange(1, 7).Draw(t, "kind") {
+		switch rapid.IntRange(1, kindStep).Draw(t, "kind") {
 		case kindDocument:
 			e.Document = &Document{Kind: "location", ID: words.Draw(t, "id"), Removed: rapid.Bool().Draw(t, "removed"), JSON: rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOf(rapid.Byte())).Draw(t, "json")}
 		case kindPolicy:
 			e.Policy = &Policy{Kind: "sourcing", Name: words.Draw(t, "name"), Version: number.Draw(t, "version"), From: moment.Draw(t, "from"), Withdrawn: rapid.Bool().Draw(t, "withdrawn"), Text: words.Draw(t, "text")}
 		case kindLearned:
 			e.Learned = &Learned{ID: "history", Version: number.Draw(t, "version"), State: []byte(words.Draw(t, "state"))}
-		case kindQueues:
-			e.Queues = rapid.MapOf(words, number).Draw(t, "queues")
 		case kindStock:
 			safety := number.Draw(t, "safety")
 			e.Stock = []Stock{{PositionKey: inventory.PositionKey{SKU: words.Draw(t, "sku"), Location: "s4"}, Delta: inventory.Delta{OnHand: number.Draw(t, "n"), Picked: -1}, Safety: &safety, Why: "count"}, {Why: "sale"}}

@@ -59,7 +59,7 @@ type Finding struct {
 
 // Entry is one thing that happened. Exactly one of the pointers and lists is set.
 //
-// Entries ascend by time. Document, Policy, Learned and Queues take effect for entries with a later
+// Entries ascend by time. Document, Policy and Learned take effect for entries with a later
 // time only: what was decided at the same moment was decided before it was known.
 type Entry struct {
 	At time.Time
@@ -67,8 +67,6 @@ type Entry struct {
 	Document *Document
 	Policy   *Policy
 	Learned  *Learned
-	// Queues is the work that waits at each location from now on, minutes; an empty map: none. Nil: not this kind of entry.
-	Queues map[string]int64
 	// Stock are changes of positions that no order made: receipts, sales in a store, counts, reservations, capacity that was opened.
 	Stock []Stock
 	// Decision is an order that comes, or units of an order that are to be placed again.
@@ -95,7 +93,7 @@ type Policy struct {
 	Text      string    // YAML; "" when Withdrawn
 }
 
-// Learned is a snapshot of learned facts that decisions name ID@Version.
+// Learned is a snapshot of learned facts, or of the work that waits at locations, that decisions name ID@Version.
 type Learned struct {
 	ID      string
 	Version int64

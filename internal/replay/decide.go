@@ -110,11 +110,12 @@ func (w *world) place(o *life, d *past.Decision, at time.Time) error {
 
 // ask has a decision made, and counts what it says.
 func (w *world) ask(o *life, state *order.Order, d *past.Decision, at time.Time) (*engine.Answer, error) {
-	var facts []string
+	known := true
 	if d != nil && len(w.sc.Policies) == 0 {
-		facts = d.Facts
+		known = w.desk.UseFacts(d.Facts)
+	} else {
+		w.desk.UseNewest()
 	}
-	known := w.desk.UseFacts(facts)
 	q := engine.Ask{Order: state, At: at}
 	if d != nil {
 		q.Asked, q.Reject = d.Asked, d.Reject

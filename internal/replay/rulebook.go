@@ -99,9 +99,6 @@ func (b *rulebook) take(e *past.Entry) error {
 	switch {
 	case e.Learned != nil:
 		return b.desk.Learn(e.Learned.ID, e.Learned.Version, e.Learned.State)
-	case e.Queues != nil:
-		b.desk.SetQueues(e.Queues)
-		return nil
 	case e.Policy != nil:
 		return b.policy(e.Policy)
 	}

@@ -114,7 +114,7 @@ func (w *world) entry(e *past.Entry) error {
 		return err
 	}
 	switch {
-	case e.Document != nil, e.Policy != nil, e.Learned != nil, e.Queues != nil:
+	case e.Document != nil, e.Policy != nil, e.Learned != nil:
 		w.pending = append(w.pending, *e)
 		return nil
 	case e.Stock != nil:

@@ -50,7 +50,7 @@ func TestQuality(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if q := x.quality(); len(q) != 2 || q[1].Count != 1 || q[1].Of != 3 {
+	if q := x.quality(); len(q) != 1 || q[0].Count != 1 || q[0].Of != 3 {
 		t.Errorf("%+v", q)
 	}
 }

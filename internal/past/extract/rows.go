@@ -121,11 +121,7 @@ func (x *extractor) note(e *past.Entry) {
 
 // quality says what the log does not tell.
 func (x *extractor) quality() []past.Finding {
-	out := []past.Finding{{
-		Subject: "work waiting at locations", Missing: "the log does not say how much work waited at locations with a capacity when promises were dated",
-		Assumed: "none waited", Of: x.decisions, Matters: "some",
-		Why: "ship-by and delivery dates of replayed decisions can be earlier than those recorded where a backlog was, and policies that weigh dates may choose otherwise",
-	}}
+	var out []past.Finding
 	if x.unknown > 0 {
 		out = append(out, past.Finding{
 			Subject: "learned facts", Missing: "decisions read snapshots of learned facts that were not kept", Assumed: "the newest that was known",
