@@ -59,7 +59,7 @@ type Finding struct {
 
 // Entry is one thing that happened. Exactly one of the pointers and lists is set.
 //
-// Entries ascend by time. Document, Policy and Learned take effect for entries with a later
+// Entries ascend by time. Document and Policy take effect for entries with a later
 // time only: what was decided at the same moment was decided before it was known.
 type Entry struct {
 	At time.Time

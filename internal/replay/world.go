@@ -114,7 +114,9 @@ func (w *world) entry(e *past.Entry) error {
 		return err
 	}
 	switch {
-	case e.Document != nil, e.Policy != nil, e.Learned != nil:
+	case e.Learned != nil: // decisions name what they read, so it may be known at once
+		return w.rules.take(e)
+	case e.Document != nil, e.Policy != nil:
 		w.pending = append(w.pending, *e)
 		return nil
 	case e.Stock != nil:
