@@ -28,10 +28,35 @@ type extractor struct {
 	orders
 	reject map[string]bool            // channels that refuse orders that cannot be placed whole
 	claims map[string]json.RawMessage // reservations that a command claims, by the command
+	// unused are units of claimed reservations that their orders did not take. Their row comes before the order's, but they
+	// came free after it was decided.
+	unused []unusedUnits
 	// versions are the snapshots of learned facts in the history; decisions and unknown count those in it, and those that
 	// read a snapshot which is not.
 	versions           map[string]bool
 	decisions, unknown int64
+}
+
+type unusedUnits struct {
+	command string
+	at      time.Time
+	moves   []inventory.Movement
+}
+
+// free writes unused units: those of a command, and those of commands that are past.
+func (x *extractor) free(command string, at time.Time) error {
+	var kept []unusedUnits
+	for _, u := range x.unused {
+		if u.command != command && !u.at.Before(at) {
+			kept = append(kept, u)
+			continue
+		}
+		if err := x.stock(at, u.moves, nil, "reservation"); err != nil {
+			return err
+		}
+	}
+	x.unused = kept
+	return nil
 }
 
 func newExtractor(ctx context.Context, s Source, o Options) *extractor {
@@ -70,7 +95,7 @@ func (x *extractor) run() error {
 			}
 		}
 		if since++; since >= commitRows && read%page == 0 {
-			if seqs, ok := m.cut(); ok {
+			if seqs, ok := m.cut(); ok && len(x.unused) == 0 {
 				since = 0
 				copy(x.header.Cursors, seqs)
 				if err := x.commit(); err != nil {
@@ -80,6 +105,9 @@ func (x *extractor) run() error {
 		}
 	}
 	copy(x.header.Cursors, heads)
+	if err := x.free("", x.last.Add(time.Second)); err != nil {
+		return err
+	}
 	if x.o.Progress != nil {
 		x.o.Progress(all, all)
 	}
@@ -133,9 +161,17 @@ func (x *extractor) quality() []past.Finding {
 
 // row writes one row of the log.
 func (x *extractor) row(r *row) error {
+	if len(x.unused) > 0 && r.Stream.Kind != engine.KindOrder {
+		if err := x.free("", r.at); err != nil {
+			return err
+		}
+	}
 	switch r.Stream.Kind {
 	case engine.KindOrder:
-		return x.order(r)
+		if err := x.order(r); err != nil || len(x.unused) == 0 {
+			return err
+		}
+		return x.free(r.Command, r.at)
 	case engine.KindChannel, engine.KindLocation, engine.KindNetwork, engine.KindCarrier, engine.KindSKU, engine.KindSupply:
 		return x.documents(r)
 	case engine.KindPolicy:
@@ -258,6 +294,8 @@ func (x *extractor) reservation(r *row) error {
 				return err
 			}
 			x.claims[r.Command] = held
+			x.unused = append(x.unused, unusedUnits{r.Command, r.at, r.Movements})
+			return nil
 		}
 	}
 	return x.stock(r.at, r.Movements, nil, "reservation")
