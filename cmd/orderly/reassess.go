@@ -21,10 +21,11 @@ import (
 )
 
 type reassessCommand struct {
-	Run  reassessRun  `cmd:"" default:"withargs" help:"Replay a history with the rules in force and with others, and compare."`
-	Init reassessInit `cmd:"" help:"Write an example folder of CSV files, for --csv."`
-	Tune reassessTune `cmd:"" help:"Search for better settings of policies, and confirm them on days that the search has not seen."`
-	Job  reassessJob  `cmd:"" hidden:""`
+	Run     reassessRun     `cmd:"" default:"withargs" help:"Replay a history with the rules in force and with others, and compare."`
+	Init    reassessInit    `cmd:"" help:"Write an example folder of CSV files, for --csv."`
+	Convert reassessConvert `cmd:"" help:"Write such a folder from what another system exports."`
+	Tune    reassessTune    `cmd:"" help:"Search for better settings of policies, and confirm them on days that the search has not seen."`
+	Job     reassessJob     `cmd:"" hidden:""`
 }
 
 type reassessRun struct {

@@ -29,8 +29,12 @@ func (w *world) adopt(o *life, d *past.Decision, a *engine.Answer, at time.Time)
 		o.fs = append(o.fs, x)
 		o.recorded = append(o.recorded, x)
 	}
-	w.looked(o, d.Unplaced, at)
-	if units(d.Unplaced) > 0 {
+	unplaced := d.Unplaced
+	if !w.header.Recorded && d.Waiting == "" {
+		unplaced = nil // never sent, and nobody knows why: no stock-out for sure
+	}
+	w.looked(o, unplaced, at)
+	if units(unplaced) > 0 {
 		o.recordedBefore = true
 	}
 	if d.Waiting == order.WaitCancel {
