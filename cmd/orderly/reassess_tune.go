@@ -65,8 +65,10 @@ func (c *reassessTune) Run(ctx context.Context, m *Main) error {
 	}
 	end := time.Now().Add(c.Time)
 	o.Deadline = func() bool { return time.Now().After(end) }
-	o.Progress = func(tried, of int) {
-		progress(job.Progress{Part: "settings", Done: int64(tried), Of: int64(of)})
+	if progress != nil {
+		o.Progress = func(tried, of int) {
+			progress(job.Progress{Part: "settings", Done: int64(tried), Of: int64(of)})
+		}
 	}
 	out, err := tune.Search(ctx, h.open, o)
 	done()

@@ -88,6 +88,11 @@ func (w *world) place(o *life, d *past.Decision, at time.Time) error {
 		w.adopt(o, d, nil, at)
 		return nil
 	}
+	if w.identical && d.State.Trial != nil && d.State.Trial.Group == order.GroupChallenger {
+		w.out.Identity.Unrecorded++ // the challenger of an experiment is not in the history
+		w.adopt(o, d, nil, at)
+		return nil
+	}
 	a, err := w.ask(o, d.State, d, at)
 	if o.number < 0 {
 		a, err = w.ask(o, o.state, d, at)

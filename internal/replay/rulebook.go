@@ -106,6 +106,11 @@ func (b *rulebook) take(e *past.Entry) error {
 }
 
 func (b *rulebook) policy(p *past.Policy) error {
+	switch policy.Kind(p.Kind) {
+	case policy.KindSourcing, policy.KindPromise, policy.KindAvailability:
+	default:
+		return nil // flows, holds, payments and the like place nothing
+	}
 	next := policy.Published{Version: p.Version, From: p.From, Withdrawn: p.Withdrawn, Name: p.Name, Kind: policy.Kind(p.Kind)}
 	if !p.Withdrawn {
 		c, err := policy.CompileText([]byte(p.Text))
