@@ -15,10 +15,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/orderly-oms/orderly/internal/past"
 	"github.com/orderly-oms/orderly/internal/policy"
 	"github.com/orderly-oms/orderly/internal/replay"
 	"github.com/orderly-oms/orderly/internal/stats"
@@ -30,7 +32,7 @@ const (
 	MaxValues = 50
 	// firstPerKnob is how many settings spread over all knobs are tried at first, per knob.
 	firstPerKnob = 4
-	// held is the share of the orders' days that the search does not see.
+	// heldOneIn is the share of the days with orders that the search does not see.
 	heldOneIn = 3
 )
 
@@ -165,12 +167,19 @@ func (s *search) periods() error {
 		return err
 	}
 	defer r.Close()
-	h := r.Header()
+	first, last := r.Header().From, r.Header().Until
+	if s.o.From.IsZero() || s.o.Until.IsZero() {
+		if a, b, err := orders(r); err != nil {
+			return err
+		} else if !a.IsZero() {
+			first, last = a, b.Add(time.Microsecond)
+		}
+	}
 	if s.o.From.IsZero() {
-		s.o.From = h.From
+		s.o.From = first
 	}
 	if s.o.Until.IsZero() {
-		s.o.Until = h.Until
+		s.o.Until = last
 	}
 	days := int(s.o.Until.Sub(s.o.From)/(24*time.Hour)) + 1
 	if s.o.Middle.IsZero() {
@@ -181,6 +190,25 @@ func (s *search) periods() error {
 	}
 	s.out.Middle = s.o.Middle
 	return nil
+}
+
+// orders is when the first and the last order came: a history goes on until the last is delivered.
+func orders(r past.Reader) (first, last time.Time, err error) {
+	for {
+		var e past.Entry
+		switch err := r.Next(&e); {
+		case errors.Is(err, io.EOF):
+			return first, last, nil
+		case err != nil:
+			return first, last, err
+		}
+		if e.Decision != nil && e.Decision.First {
+			if first.IsZero() {
+				first = e.At
+			}
+			last = e.At
+		}
+	}
 }
 
 // texts are the policies with a setting.
