@@ -74,7 +74,7 @@ func replay(ctx context.Context, open Open, sc *Scenario, fit *fitted, o Options
 		if err := w.entry(&e); err != nil {
 			return nil, err
 		}
-		if w.decided++; w.decided%progressEvery == 0 {
+		if w.read++; w.read%progressEvery == 0 {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

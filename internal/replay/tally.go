@@ -182,16 +182,16 @@ func (w *world) lane(o *life, p *parcel) {
 	if l == nil {
 		l = &Lane{Location: k.location, Zone: k.zone}
 		if from, ok := w.desk.Directory().Location(p.location); ok {
-			l.FromLat, l.FromLon = place2(&from.Address)
+			l.FromLat, l.FromLon = coordinates(&from.Address)
 		}
-		l.ToLat, l.ToLon = place2(o.state.ShipTo)
+		l.ToLat, l.ToLon = coordinates(o.state.ShipTo)
 		w.tally.lanes[k] = l
 	}
 	l.Shipments++
 	l.Cost += p.cost
 }
 
-func place2(a *network.Address) (lat, lon float64) {
+func coordinates(a *network.Address) (lat, lon float64) {
 	if a.Latitude != nil && a.Longitude != nil {
 		return *a.Latitude, *a.Longitude
 	}

@@ -29,7 +29,7 @@ type world struct {
 	// identical: nothing differs from history, so that decisions are compared with the record.
 	identical bool
 	seen      int64 // orders
-	decided   int64 // entries
+	read      int64 // entries
 	copies    int64 // orders beside those of the history, numbered below 0
 	explain   map[int64]bool
 	odd       map[string]int64 // what the run had to assume, counted by sentence
