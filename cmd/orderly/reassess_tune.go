@@ -100,6 +100,9 @@ func (c *reassessTune) drafts(m *Main, out *tune.Outcome, currency string, digit
 	tune.Text(&evidence, out, currency, digits)
 	comment := "# " + strings.ReplaceAll(strings.TrimSpace(evidence.String()), "\n", "\n# ")
 	for i, text := range out.Draft {
+		if was, err := os.ReadFile(c.Policy[i]); err == nil && string(was) == text {
+			continue // no knob of it was turned
+		}
 		name := strings.TrimSuffix(filepath.Base(c.Policy[i]), filepath.Ext(c.Policy[i])) + ".tuned.yaml"
 		file := filepath.Join(c.Out, name)
 		if err := os.WriteFile(file, []byte(strings.ReplaceAll(comment, "\n# \n", "\n#\n")+"\n"+text), 0o644); err != nil {

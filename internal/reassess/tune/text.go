@@ -24,6 +24,7 @@ func Text(w io.Writer, o *Outcome, currency string, digits int) {
 	}
 	if o.Best == nil {
 		fmt.Fprintf(w, "\n%s.\n", sentence(o.Why))
+		o.goesOn(w)
 		return
 	}
 	fmt.Fprintf(w, "\nOn the days held out, %s: cost per order %s", o.Best.words(o.Knobs), money(o.Cost.Change))
@@ -35,6 +36,10 @@ func Text(w io.Writer, o *Outcome, currency string, digits int) {
 		fmt.Fprintf(w, " (%+.2f to %+.2f)", o.Kept.Low, o.Kept.High)
 	}
 	fmt.Fprintf(w, ".\n%s.\n", sentence(o.Why))
+	o.goesOn(w)
+}
+
+func (o *Outcome) goesOn(w io.Writer) {
 	if o.Stopped {
 		fmt.Fprintln(w, "Time or number of settings was over before the search was done; run it again, and it goes on.")
 	}
