@@ -26,7 +26,17 @@ const (
 
 // questions answers the four, in their order.
 func (a *assessment) questions() []Question {
-	return []Question{a.fit(), a.effort(), a.promises(), a.money()}
+	all := []Question{a.fit(), a.effort(), a.promises(), a.money()}
+	if a.header.Recorded || a.base().Total.Shipments > 0 {
+		return all
+	}
+	for i := range all { // nothing can be said of a way of serving orders that nobody knows
+		if q := &all[i]; q.ID == "fit" || q.ID == "money" {
+			q.Verdict, q.Number, q.Trend = Unknown, "not known", nil
+			q.Answer = "Not known: the history does not say where orders were sent from, so what was done has no cost to compare."
+		}
+	}
+	return all
 }
 
 func (a *assessment) base() *replay.Result { return a.runs[0] }

@@ -16,11 +16,11 @@ const csvDocs = "../../../docs/reassess-csv.md"
 func tables() string {
 	var b strings.Builder
 	for _, f := range Files {
-		need := "may be left out"
+		need := "The file may be left out."
 		if f.Need {
-			need = "necessary"
+			need = "The file is necessary."
 		}
-		fmt.Fprintf(&b, "### %s\n\nOne row: %s. The file is %s.", f.Name, f.Row, need)
+		fmt.Fprintf(&b, "### %s\n\nOne row: %s. %s", f.Name, f.Row, need)
 		if f.Default != "" {
 			fmt.Fprintf(&b, " Without it: %s.", f.Default)
 		}

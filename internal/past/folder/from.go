@@ -68,7 +68,7 @@ type Converted struct {
 // /v1/locations, one after the other in any order, as JSON. Amounts become decimal. Errors name what cannot be read.
 func FromExport(r io.Reader, dir string) (*Converted, error) {
 	s, out := sheets{}, &Converted{}
-	currency := ""
+	currency, pickups := "", 0
 	var read func(raw json.RawMessage) error
 	read = func(raw json.RawMessage) error {
 		var kind struct {
@@ -94,6 +94,10 @@ func FromExport(r io.Reader, dir string) (*Converted, error) {
 			}
 			if currency == "" {
 				currency = o.Currency
+			}
+			if o.Method == order.Pickup {
+				pickups++
+				return nil
 			}
 			out.Orders++
 			return s.order(&o)
@@ -126,6 +130,9 @@ func FromExport(r io.Reader, dir string) (*Converted, error) {
 	}
 	s.add("settings.csv", "currency", currency)
 	out.lacks(len(s["locations.csv"]) == 0, "locations.csv: the export has no locations; add the answers of GET /v1/locations to the file, or write locations.csv")
+	out.lacks(pickups > 0, fmt.Sprintf("%d orders for pickup: they are sent from nowhere, and are left out", pickups))
+	out.lacks(len(s["cancellations.csv"]) > 0, "cancellations.csv: an order says how much of it was cancelled and not when; the time of its last change is written")
+	out.lacks(true, "touches.csv: orders say how often people worked on them and not when; add it from the events order.touched")
 	out.lacks(true, "stock.csv: orders do not say what was in stock; without it only what was shipped is taken to have been there")
 	out.lacks(true, "rates.csv: orders do not say what other ways would have cost; without it a stated tariff is taken")
 	return out, s.write(dir)
@@ -236,6 +243,8 @@ func FromShopify(r io.Reader, dir string) (*Converted, error) {
 		x.s.add("locations.csv", id, id, "store", x.places[id], "", "", "", "", "", "", "")
 	}
 	x.s.add("settings.csv", "currency", x.currency)
+	x.out.lacks(len(x.places) == 0, "locations.csv: no order names a location; write the file before the folder is used")
+	x.out.lacks(len(x.places) > 0, "the column Location may be where an order was taken and not where it was sent from; check shipments.csv")
 	x.out.lacks(true, "locations.csv: Shopify's export has no addresses of locations; fill in postal_code, latitude and longitude")
 	x.out.lacks(x.unplaced > 0, fmt.Sprintf("shipments.csv: of %d orders the export does not say which location sent them", x.unplaced))
 	x.out.lacks(true, "deliveries.csv: Shopify's export does not say when parcels arrived; promises kept cannot be judged without")
@@ -314,7 +323,7 @@ func (x *shopify) row(row []string) error {
 	}
 	x.s.add("lines.csv", name, sku, quantity, x.get(row, "lineitem price"))
 	switch {
-	case x.cancelled != "":
+	case x.shipped == "" && x.cancelled != "":
 		x.s.add("cancellations.csv", name, x.cancelled, sku, quantity, "")
 	case x.shipped != "" && x.location != "" && x.get(row, "lineitem fulfillment status") != "pending":
 		x.s.add("shipments.csv", name, x.location, x.shipped, "", sku, quantity, "", "")

@@ -23,7 +23,7 @@ func TestFromShopify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Orders != 3 || c.Locations != 1 || len(c.Missing) != 4 {
+	if c.Orders != 3 || c.Locations != 1 || len(c.Missing) != 5 {
 		t.Errorf("%+v", c)
 	}
 	contains(t, dir, "orders.csv", "1001,2026-03-02T08:59:00Z,DE,01067,Berlin")

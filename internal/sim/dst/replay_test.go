@@ -44,8 +44,8 @@ func TestLivesAreDecidedAgain(t *testing.T) {
 			t.Logf("seed %d: %+v", seed+1, d)
 		}
 	}
-	// The clock stands still between two commands here, so a rule that is changed at the moment of a decision may count for
-	// the replay a moment later than it did. It is the explanation that differs then.
+	// The clock stands still between two commands here, so a rule that is changed at the moment of a decision counts for the
+	// replay a moment later than it did: docs/reassess-method.md.
 	if decisions == 0 || same < decisions*98/100 || cost != decisions {
 		t.Errorf("of %d decisions %d are the same, %d in cost", decisions, same, cost)
 	}
