@@ -29,7 +29,6 @@ func luck(seed uint64, about ...string) float64 {
 // draw decides what becomes of a fulfillment that history does not know.
 func (w *world) draw(o *life, p *parcel, f int, at time.Time) {
 	o.drawn = true
-	o.attempts++
 	seed, id := w.o.Seed, o.id
 	if p.id == "" && f < len(o.state.Fulfillments) {
 		p.id = o.state.Fulfillments[f].ID

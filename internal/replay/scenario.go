@@ -20,7 +20,7 @@ type Changes struct {
 	Carriers  []any `json:"carriers,omitempty"`
 	Networks  []any `json:"networks,omitempty"`
 	Channels  []any `json:"channels,omitempty"`
-	// Stock is what new locations have at the beginning and keep being filled up to every day.
+	// Stock is what new locations have at the beginning.
 	Stock []StockLevel `json:"stock,omitempty"`
 	// Capacity is the orders that a location takes per day; -1: no limit.
 	Capacity map[string]int64 `json:"capacity,omitempty"`
@@ -40,7 +40,7 @@ type Changes struct {
 	Late map[string]float64 `json:"late,omitempty"`
 }
 
-// StockLevel is a stock that is kept up.
+// StockLevel is a stock at the beginning.
 type StockLevel struct {
 	Location string `json:"location"`
 	SKU      string `json:"sku"` // "*": every SKU of the catalog

@@ -61,7 +61,6 @@ type life struct {
 	trouble        bool // something was rejected or backordered in this run
 	recordedBefore bool // the same in the record
 	done           bool
-	attempts       int
 }
 
 // parcel is a fulfillment in this run.
