@@ -83,13 +83,28 @@ func (k *cases) prepare(ctx context.Context, lessons []lesson) error {
 // cannot be followed comes back without an order: an error is one of the store.
 func (e *Engine) followCase(ctx context.Context, key store.Key, version int64) (*kpi.Case, error) {
 	c := new(kpi.Case)
+	followed, err := e.eachCommand(ctx, key, version, func(events []order.Event, r *store.Commit) error {
+		return c.Apply(events, r.Version, r.Time, nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !followed {
+		return new(kpi.Case), nil
+	}
+	return c, nil
+}
+
+// eachCommand calls f for the first so many commands of an order, from its log rows. False: one of them cannot be read or
+// f refused it, which is logged; an error is one of the store.
+func (e *Engine) eachCommand(ctx context.Context, key store.Key, version int64, f func([]order.Event, *store.Commit) error) (followed bool, err error) {
 	for after := int64(0); after < version; {
 		rows, err := e.store.Stream(ctx, key, after, caseStreamPage)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
 		if len(rows) == 0 {
-			return c, nil
+			return true, nil
 		}
 		for i := range rows {
 			r := &rows[i]
@@ -98,15 +113,15 @@ func (e *Engine) followCase(ctx context.Context, key store.Key, version int64) (
 			}
 			events, err := readEvents(r.Events)
 			if err == nil {
-				err = c.Apply(events, r.Version, r.Time, nil)
+				err = f(events, r)
 			}
 			if err != nil {
 				e.log.Error("an order's log cannot be followed; it is not counted any further", "order", key.ID, "version", r.Version, "error", err)
-				return new(kpi.Case), nil
+				return false, nil
 			}
 		}
 	}
-	return c, nil
+	return true, nil
 }
 
 // readEvents reads the events of a log row, without the explanations of decisions.

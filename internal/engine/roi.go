@@ -97,28 +97,12 @@ func (r *roiLearner) prepare(ctx context.Context, lessons []lesson) error {
 // orderAt is an order after its first so many commands, from its log rows; nil when they cannot be followed: an
 // error is one of the store.
 func (e *Engine) orderAt(ctx context.Context, key store.Key, version int64) (o *order.Order, err error) {
-	for after := int64(0); after < version; {
-		rows, err := e.store.Stream(ctx, key, after, caseStreamPage)
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) == 0 {
-			return nil, nil
-		}
-		for i := range rows {
-			r := &rows[i]
-			if after = r.Version; r.Version > version {
-				break
-			}
-			events, err := readEvents(r.Events)
-			if err == nil {
-				o, err = order.Extend(o, events, r.Version, r.Time, nil)
-			}
-			if err != nil {
-				e.log.Error("an order's log cannot be followed; it may be wrong in the ledger", "order", key.ID, "version", r.Version, "error", err)
-				return nil, nil
-			}
-		}
+	followed, err := e.eachCommand(ctx, key, version, func(events []order.Event, r *store.Commit) (err error) {
+		o, err = order.Extend(o, events, r.Version, r.Time, nil)
+		return err
+	})
+	if err != nil || !followed || o == nil || o.Version < version {
+		return nil, err
 	}
 	return o, nil
 }
